@@ -1,0 +1,1 @@
+"""The press: it reads the pages, checks them, and turns their directives into HTML."""

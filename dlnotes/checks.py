@@ -1,0 +1,174 @@
+"""Checks of arguments, with one wording for both backends.
+
+Every check names the argument, the rule and what was given. Nothing here imports NumPy or PyTorch: arrays are asked for
+`dtype`, `shape`, `ndim`, `min` and `max`, which both have. The values of an array on an accelerator are not read, because
+reading them would make the host wait for the device.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Collection
+from typing import Any
+
+
+def _refuse(kind: type[Exception], name: str, rule: str, given: object) -> None:
+    raise kind(f"{name} must be {rule}, got {given}")
+
+
+def _interval(above: float | None, at_least: float | None, below: float | None, at_most: float | None) -> str:
+    bounds = [
+        f"{word} {bound}"
+        for word, bound in (("above", above), ("at least", at_least), ("below", below), ("at most", at_most))
+        if bound is not None
+    ]
+    return " and ".join(bounds)
+
+
+def _inside(
+    low: float, high: float, above: float | None, at_least: float | None, below: float | None, at_most: float | None
+) -> bool:
+    return (
+        (above is None or low > above)
+        and (at_least is None or low >= at_least)
+        and (below is None or high < below)
+        and (at_most is None or high <= at_most)
+    )
+
+
+def integer(name: str, value: Any, *, at_least: int | None = None, at_most: int | None = None) -> int:
+    """Give `value` back as an int, or say why it is not one in the range."""
+    rule = " ".join(filter(None, ("an integer", _interval(None, at_least, None, at_most))))
+    if isinstance(value, bool) or getattr(value, "ndim", 0):
+        _refuse(TypeError, name, rule, repr(value))
+    try:
+        given = operator.index(value)
+    except TypeError:
+        _refuse(TypeError, name, rule, repr(value))
+    if not _inside(given, given, None, at_least, None, at_most):
+        _refuse(ValueError, name, rule, given)
+    return given
+
+
+def real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """Give `value` back as a finite float in the range, or say why it is not one."""
+    rule = " ".join(filter(None, ("a finite number", _interval(above, at_least, below, at_most))))
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        _refuse(TypeError, name, rule, repr(value))
+    given = float(value)
+    if not math.isfinite(given) or not _inside(given, given, above, at_least, below, at_most):
+        _refuse(ValueError, name, rule, given)
+    return given
+
+
+def reals(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> Any:
+    """Like `real`, for one number or an array of one number a run; `value` is given back as it came."""
+    if not hasattr(value, "dtype"):
+        return real(name, value, above=above, at_least=at_least, below=below, at_most=at_most)
+    interval = _interval(above, at_least, below, at_most)
+    rule = " ".join(filter(None, ("finite numbers", interval)))
+    if _kind(value) not in ("float", "int"):
+        _refuse(TypeError, name, rule, f"dtype {value.dtype}")
+    if getattr(value, "is_cuda", False) or 0 in value.shape:
+        return value
+    low, high = float(value.min()), float(value.max())
+    if not (math.isfinite(low) and math.isfinite(high)) or not _inside(low, high, above, at_least, below, at_most):
+        _refuse(ValueError, name, rule, f"values from {low} to {high}")
+    return value
+
+
+def choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """Give `value` back if it is one of the allowed words."""
+    if value not in allowed:
+        _refuse(ValueError, name, f"one of {', '.join(map(repr, allowed))}", repr(value))
+    return value
+
+
+def instance(name: str, value: Any, kind: type | tuple[type, ...], described: str) -> Any:
+    """Give `value` back if it is of that kind."""
+    if not isinstance(value, kind):
+        _refuse(TypeError, name, described, f"a {type(value).__name__}")
+    return value
+
+
+def _kind(array: Any) -> str:
+    """Say whether an array of either backend holds "float", "int", "bool" or something else."""
+    dtype = str(array.dtype).removeprefix("torch.")
+    if dtype.startswith(("float", "bfloat")):
+        return "float"
+    if dtype.startswith(("int", "uint")):
+        return "int"
+    return dtype
+
+
+def floating(name: str, array: Any) -> Any:
+    """Give `array` back if it is an array of floating-point numbers."""
+    rule = "an array of floating-point numbers"
+    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
+        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
+    if _kind(array) != "float":
+        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
+    return array
+
+
+def integers(name: str, array: Any) -> Any:
+    """Give `array` back if it is an array of integers."""
+    rule = "an array of integers"
+    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
+        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
+    if _kind(array) != "int":
+        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
+    return array
+
+
+def rank(name: str, array: Any, *, at_least: int = 0, exactly: int | None = None) -> Any:
+    """Give `array` back if it has that many axes."""
+    if exactly is not None and array.ndim != exactly:
+        _refuse(ValueError, name, f"an array of {exactly} axes", f"shape {tuple(array.shape)}")
+    if array.ndim < at_least:
+        _refuse(ValueError, name, f"an array of at least {at_least} axes", f"shape {tuple(array.shape)}")
+    return array
+
+
+def last_axes(name: str, array: Any, *expected: int, of: str) -> Any:
+    """Give `array` back if its last axes have the sizes expected; `of` says where these come from."""
+    given = tuple(array.shape)
+    if len(given) < len(expected) or given[len(given) - len(expected) :] != tuple(expected):
+        _refuse(ValueError, name, f"an array whose last axes are {tuple(expected)}, as {of}", f"shape {given}")
+    return array
+
+
+def same_shape(name: str, array: Any, other_name: str, other: Any) -> Any:
+    """Give `array` back if it has the other's shape."""
+    if tuple(array.shape) != tuple(other.shape):
+        _refuse(ValueError, name, f"of the shape of {other_name}, {tuple(other.shape)}", f"shape {tuple(array.shape)}")
+    return array
+
+
+def labels(name: str, array: Any, classes: int) -> Any:
+    """Give `array` back if it holds integers from 0 to classes - 1."""
+    integers(name, array)
+    if getattr(array, "is_cuda", False) or 0 in array.shape:
+        return array
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= classes:
+        _refuse(ValueError, name, f"integers from 0 to {classes - 1}", f"values from {low} to {high}")
+    return array

@@ -1,0 +1,1 @@
+"""What checks a reader's answer to an exercise."""

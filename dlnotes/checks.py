@@ -1,16 +1,17 @@
 """Checks of arguments, with one wording for both backends.
 
 Every check names the argument, the rule and what was given. Nothing here imports NumPy or PyTorch: arrays are asked for
-`dtype`, `shape`, `ndim`, `min` and `max`, which both have. The values of an array on an accelerator are not read, because
-reading them would make the host wait for the device.
+`dtype`, `shape`, `ndim`, `min` and `max`, which both have. The values of an array on an accelerator are not read,
+because reading them would make the host wait for the device.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -89,10 +90,28 @@ def reals(
         _refuse(TypeError, name, rule, f"dtype {value.dtype}")
     if getattr(value, "is_cuda", False) or 0 in value.shape:
         return value
-    low, high = float(value.min()), float(value.max())
+    held = _without_graph(value)
+    low, high = float(held.min()), float(held.max())
     if not (math.isfinite(low) and math.isfinite(high)) or not _inside(low, high, above, at_least, below, at_most):
         _refuse(ValueError, name, rule, f"values from {low} to {high}")
     return value
+
+
+def per_run(
+    name: str,
+    value: Any,
+    runs: tuple[int, ...],
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> Any:
+    """Like `reals`, for one number or an array of exactly the shape of the runs."""
+    given, expected = tuple(getattr(value, "shape", ())), tuple(runs) if isinstance(runs, tuple) else runs
+    if given and given != expected:
+        _refuse(ValueError, name, f"a number or an array of the shape of the runs, {expected}", f"shape {given}")
+    return reals(name, value, above=above, at_least=at_least, below=below, at_most=at_most)
 
 
 def choice(name: str, value: Any, allowed: Collection[str]) -> str:
@@ -111,12 +130,22 @@ def instance(name: str, value: Any, kind: type | tuple[type, ...], described: st
 
 def _kind(array: Any) -> str:
     """Say whether an array of either backend holds "float", "int", "bool" or something else."""
-    dtype = str(array.dtype).removeprefix("torch.")
-    if dtype.startswith(("float", "bfloat")):
+    return _kind_of_dtype(array.dtype)
+
+
+def _without_graph(array: Any) -> Any:
+    """Give the values of a tensor that autograd watches, and any other array as it is."""
+    return array.detach() if hasattr(array, "detach") else array
+
+
+@functools.cache  # writing out a NumPy dtype takes longer than a small layer
+def _kind_of_dtype(dtype: Any) -> str:
+    name = str(dtype).removeprefix("torch.")
+    if name.startswith(("float", "bfloat")):
         return "float"
-    if dtype.startswith(("int", "uint")):
+    if name.startswith(("int", "uint")):
         return "int"
-    return dtype
+    return name
 
 
 def floating(name: str, array: Any) -> Any:
@@ -139,6 +168,16 @@ def integers(name: str, array: Any) -> Any:
     return array
 
 
+def booleans(name: str, array: Any) -> Any:
+    """Give `array` back if it is an array of True and False."""
+    rule = "an array of booleans"
+    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
+        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
+    if _kind(array) != "bool":
+        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
+    return array
+
+
 def rank(name: str, array: Any, *, at_least: int = 0, exactly: int | None = None) -> Any:
     """Give `array` back if it has that many axes."""
     if exactly is not None and array.ndim != exactly:
@@ -153,6 +192,50 @@ def last_axes(name: str, array: Any, *expected: int, of: str) -> Any:
     given = tuple(array.shape)
     if len(given) < len(expected) or given[len(given) - len(expected) :] != tuple(expected):
         _refuse(ValueError, name, f"an array whose last axes are {tuple(expected)}, as {of}", f"shape {given}")
+    return array
+
+
+def shape(name: str, value: Any, *, axes_at_least: int = 0, at_least: int = 0) -> tuple[int, ...]:
+    """Give `value` back as a tuple of ints if it is a shape of enough axes, each long enough."""
+    enough = f"at least {axes_at_least} integers" if axes_at_least else "integers"
+    rule = f"a tuple of {enough}, each at least {at_least}"
+    whole = isinstance(value, tuple | list) and all(hasattr(size, "__index__") for size in value)
+    if not whole or any(isinstance(size, bool) for size in value):
+        _refuse(TypeError, name, rule, repr(value))
+    sizes = tuple(operator.index(size) for size in value)
+    if len(sizes) < axes_at_least or any(size < at_least for size in sizes):
+        _refuse(ValueError, name, rule, sizes)
+    return sizes
+
+
+def multiple(name: str, value: int, of: int) -> int:
+    """Give `value` back if it is a multiple of `of`."""
+    if value % of:
+        _refuse(ValueError, name, f"a multiple of {of}", value)
+    return value
+
+
+def axis(name: str, array: Any, axis: int, *, at_least: int, described: str) -> Any:
+    """Give `array` back if the axis is there and long enough; `described` says what lies along it."""
+    given = tuple(array.shape)
+    if not -len(given) <= axis < len(given) or given[axis] < at_least:
+        _refuse(ValueError, name, f"an array of at least {at_least} {described} (axis {axis})", f"shape {given}")
+    return array
+
+
+def shaped(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
+    """Give `array` back if it has exactly that shape; `of` says where the shape comes from."""
+    if tuple(array.shape) != tuple(expected):
+        _refuse(ValueError, name, f"an array of shape {tuple(expected)}, as {of}", f"shape {tuple(array.shape)}")
+    return array
+
+
+def broadcasts(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
+    """Give `array` (or a number) back if it broadcasts to that shape; `of` says where the shape comes from."""
+    given, expected = tuple(getattr(array, "shape", ())), tuple(expected)
+    tail = expected[len(expected) - len(given) :] if len(given) <= len(expected) else ()
+    if len(tail) != len(given) or any(one not in (1, size) for one, size in zip(given, tail, strict=True)):
+        _refuse(ValueError, name, f"an array that broadcasts to {expected}, as {of}", f"shape {given}")
     return array
 
 
@@ -172,3 +255,41 @@ def labels(name: str, array: Any, classes: int) -> Any:
     if low < 0 or high >= classes:
         _refuse(ValueError, name, f"integers from 0 to {classes - 1}", f"values from {low} to {high}")
     return array
+
+
+def same_names(name: str, mapping: Any, other_name: str, other: Any) -> Any:
+    """Give `mapping` back if it is a mapping with the other's names, in any order."""
+    for argument, given in ((name, mapping), (other_name, other)):
+        instance(argument, given, Mapping, "a mapping from names to arrays")
+    if set(mapping) != set(other):
+        _refuse(ValueError, name, f"of the names of {other_name}, {sorted(other)}", f"names {sorted(mapping)}")
+    return mapping
+
+
+def square(name: str, matrix: Any) -> Any:
+    """Give `matrix` back if it is a square matrix, or one for each run, with at least one row."""
+    rank(name, floating(name, matrix), at_least=2)
+    given = tuple(matrix.shape)
+    if given[-1] != given[-2] or given[-1] < 1:
+        _refuse(ValueError, name, "a square matrix of at least one row", f"shape {given}")
+    return matrix
+
+
+def symmetric(name: str, matrix: Any) -> Any:
+    """Give `matrix` back if it is a square matrix, or one for each run, and symmetric up to rounding."""
+    square(name, matrix)
+    if getattr(matrix, "is_cuda", False) or 0 in matrix.shape:
+        return matrix
+    held = _without_graph(matrix)
+    gap, largest = float(abs(held - held.mT).max()), float(abs(held).max())
+    # Half of the digits may differ: a Hessian from products in that precision has such errors, a wrong matrix larger.
+    if not gap <= largest * (2**-26 if matrix.dtype.itemsize == 8 else 2**-11):
+        _refuse(ValueError, name, "a symmetric matrix of finite numbers", f"a difference of {gap:g} to its transpose")
+    return matrix
+
+
+def not_zero(name: str, vector: Any) -> Any:
+    """Give `vector` back if it, or the vector of every run, has an entry that is not 0."""
+    if not getattr(vector, "is_cuda", False) and not bool((vector != 0).any(-1).all()):
+        _refuse(ValueError, name, "a vector that is not 0", "a vector of zeros")
+    return vector

@@ -1,0 +1,70 @@
+# `make` alone lists what there is to make. Each target sets up what it needs in .venv, and redoes only what changed.
+# On Windows, or without make: the README gives the same as pip and python commands.
+
+PYTHON ?= python3
+# Index of packages to ask for torch, for example one with builds for the CPU alone; empty is pip's own.
+TORCH_INDEX ?=
+# More for pytest: `make test PYTEST="tests/test_blocks.py -x"`.
+PYTEST ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+# What the site is made of, folders too, so that a file taken away counts. The drawn figures are made themselves.
+SOURCES := $(shell find docs dlnotes overrides mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
+
+.DEFAULT_GOAL := help
+.PHONY: help site serve test figures readme-picture browser clean
+.DELETE_ON_ERROR:
+
+help:  ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+site: site/index.html  ## check the pages, draw the figures, build the site
+	@echo "The book is in site/. To read it, run make serve and open http://127.0.0.1:8000"
+
+site/index.html: $(SOURCES) $(VENV)/.site
+	$(RUN) -m dlnotes site
+
+serve: $(VENV)/.site  ## show the book on http://127.0.0.1:8000 and follow changes of the pages
+	$(RUN) -m dlnotes serve
+
+figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
+	$(RUN) -m dlnotes figures
+
+test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
+	$(RUN) -m pytest $(PYTEST)
+
+readme-picture: figures  ## draw the picture of the README anew
+	@for theme in light dark; do \
+	  cp docs/assets/figures/initialization/relu-depth.wide.$$theme.svg .github/relu-depth.$$theme.svg; \
+	done
+
+# At home a missing browser skips the tests of the built site. The gate fetches one.
+browser:
+	@[ -z "$(CI)" ] && exit; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  command -v $$name >/dev/null && exit; \
+	done; \
+	echo "No browser found: installing Debian's chromium."; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends chromium
+
+clean:  ## remove the site, the figures and every cache; .venv stays
+	rm -rf site build dist .cache .pytest_cache .ruff_cache .hypothesis docs/assets/figures
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Installed in place, so that a change of the code needs no new installation.
+$(VENV)/.site: pyproject.toml constraints.txt | $(RUN)
+	$(PIP) --editable '.[site]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(RUN)
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
+	@touch $@ $(VENV)/.site

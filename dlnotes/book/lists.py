@@ -1,0 +1,279 @@
+"""What the press gathers from the whole book: the ledger, the cards, the references, a claim shown on the home page."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from dlnotes.book import bibliography, context, ledger, pages
+from dlnotes.book.directives import Directive, claim_block
+from dlnotes.book.elements import VERDICTS, Element, badge, element, note_marks, typographic
+
+
+def expanded(page: context.Context, lines: list[str]) -> list[str]:
+    """Put the source of cards and blocks in place of the directives that show them, so that Markdown reads it."""
+    if not any(line.lstrip().startswith("///") for line in lines):
+        return lines
+    made = list(lines)
+    for directive in reversed(pages.parse("\n".join(lines)).directives):
+        if directive.name == "flashcards-list":
+            made[directive.line - 1 : directive.end] = _cards(page)
+        elif directive.name == "claim-showcase":
+            made[directive.end - 1 : directive.end - 1] = ["", *_evidence(page, directive.argument or ""), ""]
+    return made
+
+
+def _cards(page: context.Context) -> list[str]:
+    """Give the source of every card of the book, by chapter."""
+    made: list[str] = []
+    for stem in page.layout.stems:
+        cards = page.chapter(stem).named("flashcard")
+        if cards:
+            made += ["", f"## {page.chapter(stem).title} {{ #{stem} }}", ""]
+        for card in cards:
+            made += [*elsewhere(page, stem, _lines(page.chapter(stem), card.line, card.end)), ""]
+    return made
+
+
+def _evidence(page: context.Context, claim: str) -> list[str]:
+    """Give the source of the first block that settles a claim, with what it prints."""
+    for stem in page.layout.stems:
+        chapter = page.chapter(stem)
+        for fence in chapter.blocks:
+            around = fence.inside("claim")
+            if around is not None and around.argument == claim:
+                end = fence.end
+                if fence.expected is not None and fence.expected_line is not None:
+                    end = fence.expected_line + fence.expected.count("\n") + 1
+                return _lines(chapter, fence.line, end)
+    raise page.error(f"claim-showcase: no chapter settles {claim}", page.directive_line("claim-showcase", claim))
+
+
+def _lines(page: pages.Page, first: int, last: int) -> list[str]:
+    return page.text.split("\n")[first - 1 : last]
+
+
+def elsewhere(page: context.Context, stem: str, lines: Iterable[str]) -> list[str]:
+    """Make the source of a chapter say the same on another page: references name the chapter, links start from here."""
+    made = []
+    ticks = ""
+    for line in lines:
+        opening = re.match(r"\s*(`{3,})", line)
+        if opening and (not ticks or opening[1] == ticks):
+            ticks = "" if ticks else opening[1]
+        elif not ticks:
+            line = re.sub(r"\\(eqref|figref)\{([^{}/]*)\}", rf"\\\1{{{stem}/\2}}", line)
+            line = re.sub(r"\]\(([^()\s]+)\)", lambda found: f"]({_rebased(page, stem, found[1])})", line)
+        made.append(line)
+    return made
+
+
+def _rebased(page: context.Context, stem: str, target: str) -> str:
+    """Give a link of a chapter as it is written on this page."""
+    if re.match(r"[a-z]+:", target):
+        return target
+    path, _, anchor = target.partition("#")
+    path = posixpath.normpath(posixpath.join("chapters", path)) if path else f"chapters/{stem}.md"
+    return page.href(path, anchor)
+
+
+def settled(page: context.Context) -> dict[str, str]:
+    """Give the chapter that settles each claim, by the blocks on its page."""
+    return {
+        directive.argument or "": stem
+        for stem in page.layout.stems
+        if page.layout.page(stem).is_file()
+        for directive in page.chapter(stem).named("claim")
+    }
+
+
+class ClaimsTally(Directive):
+    """`/// claims-tally`: how many claims there are, and how many got which verdict."""
+
+    NAME = "claims-tally"
+
+    def on_create(self, parent: Element) -> Element:
+        """Count the ledger."""
+        claims = tuple(self.context.claims.values())
+        block = tally(claims)
+        parent.append(block)
+        return block
+
+
+def tally(claims: tuple[ledger.Claim, ...]) -> Element:
+    """Build the counts: a sentence of numbers, above it a bar in proportion."""
+    counts = Counter(claim.verdict for claim in claims)
+    bar = element("div", class_="tally__bar", aria_hidden="true")
+    rows = element("ul", class_="tally__counts")
+    rows.append(element("li", element("strong", str(len(claims))), " claims", class_="tally__all"))
+    for verdict in VERDICTS:
+        bar.append(element("span", class_=f"tally__part tally__part--{verdict}", style=f"flex-grow:{counts[verdict]}"))
+        rows.append(element("li", element("strong", str(counts[verdict])), " ", badge(verdict)))
+    return element("div", bar, rows, class_="tally")
+
+
+class NotesList(Directive):
+    """`/// notes-list`: the five notes, by the short names that the pages use."""
+
+    NAME = "notes-list"
+
+    def on_create(self, parent: Element) -> Element:
+        """List the notes."""
+        block = element("dl", class_="notes")
+        for name, title in ledger.NOTES.items():
+            block.extend([element("dt", name, id=name.lower()), element("dd", title)])
+        parent.append(block)
+        return block
+
+
+class ClaimsList(Directive):
+    """`/// claims-list`: every claim by chapter, with its verdict and where it is settled."""
+
+    NAME = "claims-list"
+
+    def on_create(self, parent: Element) -> Element:
+        """Build the form that filters, and below it the claims of each chapter."""
+        page = self.context
+        claims = tuple(page.claims.values())
+        where = settled(page)
+        stems = tuple(dict.fromkeys([*page.layout.stems, *(claim.chapter for claim in claims)]))
+        stems = tuple(stem for stem in stems if ledger.of_chapter(claims, stem))
+        block = element("div", _form(page, stems), class_="ledger", id="ledger")
+        for stem in stems:
+            block.append(_chapter(page, stem, ledger.of_chapter(claims, stem), where))
+        parent.append(block)
+        return block
+
+
+def _chapter(page: context.Context, stem: str, claims: tuple[ledger.Claim, ...], where: dict[str, str]) -> Element:
+    """Build the claims of one chapter."""
+    title = context.chapter_title(page.layout, stem)
+    rows = element("ul", class_="ledger__rows")
+    rows.extend(_row(page, claim, where.get(claim.id)) for claim in claims)
+    return element("section", element("h2", title, id=stem), rows, class_="ledger__chapter", aria_labelledby=stem)
+
+
+def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> Element:
+    """Build one claim."""
+    if stem:
+        link = element("a", "See it settled", href=page.href(f"chapters/{stem}.md", f"claim-{claim.id}"))
+        link.set("aria-describedby", f"{claim.id}-words")
+    else:
+        link = element("span", "Not settled yet", class_="ledger__open")
+    marks = note_marks("Said", claim.notes, "")
+    return element(
+        "li",
+        element("p", typographic(claim.claim), class_="ledger__words", id=f"{claim.id}-words"),
+        element("p", badge(claim.verdict), marks, link, class_="ledger__facts"),
+        class_="ledger__row",
+        id=claim.id,
+        data_verdict=claim.verdict,
+        data_notes=" ".join(claim.notes),
+        data_chapter=claim.chapter,
+        data_state="settled" if stem else "open",
+    )
+
+
+def _form(page: context.Context, stems: tuple[str, ...]) -> Element:
+    """Build the form that filters; a script shows it, since without one it does nothing."""
+    choices = {
+        "verdict": ("Verdict", VERDICTS),
+        "note": ("Note", {name: f"{name}: {title}" for name, title in ledger.NOTES.items()}),
+        "chapter": ("Chapter", {stem: context.chapter_title(page.layout, stem) for stem in stems}),
+        "state": ("State", {"settled": "settled in a chapter", "open": "not settled yet"}),
+    }
+    form = element("form", class_="filter", id="ledger-filter", hidden="hidden")
+    for name, (label, options) in choices.items():
+        select = element("select", element("option", "all", value=""), name=name, id=f"filter-{name}")
+        select.extend(element("option", text, value=value) for value, text in options.items())
+        form.append(element("div", element("label", label, for_=f"filter-{name}"), select, class_="filter__field"))
+    form.append(element("button", "Show all", type="reset", class_="filter__reset"))
+    form.append(element("p", class_="filter__count", role="status", aria_live="polite"))
+    return form
+
+
+class ReferencesList(Directive):
+    """`/// references-list`: the bibliography, each entry with the chapters that cite it."""
+
+    NAME = "references-list"
+
+    def on_create(self, parent: Element) -> Element:
+        """List the sources by their first author."""
+        page = self.context
+        entries = sorted(page.references.values(), key=lambda entry: (entry.authors[0].casefold(), entry.year))
+        cited = {
+            stem: {citation.key for citation in page.chapter(stem).citations}
+            for stem in page.layout.stems
+            if page.layout.page(stem).is_file()
+        }
+        block = element("ul", *(_entry(page, entry, cited, id=entry.key) for entry in entries), class_="references")
+        parent.append(block)
+        return block
+
+
+class SourcesList(Directive):
+    """`/// sources-list`: what the page cites, in full."""
+
+    NAME = "sources-list"
+
+    def on_create(self, parent: Element) -> Element:
+        """List the page's sources by their first author."""
+        page = self.context
+        keys = {citation.key for citation in page.page.citations}
+        entries = sorted((page.references[key] for key in keys), key=lambda entry: (entry.authors[0].casefold(), entry.year))
+        block = element("ul", *(_entry(page, entry, {}) for entry in entries), class_="references")
+        parent.append(block)
+        return block
+
+
+def _entry(page: context.Context, entry: bibliography.Entry, cited: dict[str, set[str]], **attributes: str) -> Element:
+    """Build one source."""
+    row = element("li", f"{bibliography.authors(entry)} ({entry.year}). ", class_="references__entry", **attributes)
+    row.append(element("a", entry.title, href=entry.url, class_="references__title"))
+    row[-1].tail = f". {entry.where}."
+    stems = [stem for stem, keys in cited.items() if entry.key in keys]
+    if stems:
+        said = element("span", " Cited in ", class_="references__cited")
+        for number, stem in enumerate(stems):
+            if number:
+                said[-1].tail = ", "
+            title = context.chapter_title(page.layout, stem)
+            said.append(element("a", title, href=page.href(f"chapters/{stem}.md", "reference")))
+        said[-1].tail = "."
+        row.append(said)
+    return row
+
+
+class ClaimShowcase(Directive):
+    """`/// claim-showcase | id`: a claim, its verdict, and the block of its chapter that settles it."""
+
+    NAME = "claim-showcase"
+    ARGUMENT = True
+
+    def on_create(self, parent: Element) -> Element:
+        """Show the claim; its block of code is put into the body before the page is read."""
+        page = self.context
+        claim = page.claims.get(self.argument)
+        if claim is None:
+            raise self.error(f"the ledger has no claim {self.argument}")
+        block = claim_block(page, claim)
+        block.set("class", f"{block.get('class')} claim--showcase")
+        parent.append(block)
+        return block
+
+    def on_add(self, block: Element) -> Element:
+        """Put the code below the head."""
+        return block[-1]
+
+    def on_end(self, block: Element) -> None:
+        """Say where the whole argument is."""
+        stem = settled(self.context).get(self.argument)
+        if stem:
+            href = self.context.href(f"chapters/{stem}.md", f"claim-{self.argument}")
+            title = context.chapter_title(self.context.layout, stem)
+            block.append(element("p", element("a", f"The whole argument, in {title}", href=href), class_="claim__more"))
+
+
+DIRECTIVES: tuple[type[Directive], ...] = (ClaimsTally, NotesList, ClaimsList, ReferencesList, SourcesList, ClaimShowcase)

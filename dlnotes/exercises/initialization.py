@@ -1,0 +1,149 @@
+"""Checkers of the chapter on initialization: each takes a reader's answer and says what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dlnotes.numpy import initialization
+
+
+def _finite(call: str, given: object) -> float:
+    """Give back the number that the reader's function gave, and refuse anything else."""
+    assert given is not None and given is not ..., f"{call} returns nothing yet"
+    number = np.asarray(given, dtype=float)
+    assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
+    assert math.isfinite(number), f"{call} must be finite, got {number}"
+    return float(number)
+
+
+def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
+    return math.isclose(given, wanted, rel_tol=tolerance)
+
+
+def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
+    """Check a function that gives the variance of the weights before a leaky ReLU.
+
+    Args:
+        leaky_variance: takes `fan_in` and `negative_slope`.
+
+    Raises:
+        AssertionError: if a variance is wrong; the message says which and, where it can be told, why.
+    """
+    for fan_in, slope in ((100, 0.0), (100, 1.0), (64, 0.01), (512, 0.3)):
+        given = _finite(f"leaky_variance({fan_in}, {slope})", leaky_variance(fan_in, slope))
+        wanted = initialization.he_variance(fan_in, slope)
+        hint = ""
+        if _near(given, 2 / fan_in):
+            hint = ". This is He's variance for ReLU: the negative half passes on something too"
+        elif _near(given, 2 / ((1 + slope) * fan_in)):
+            hint = ". Second moments are squares: the slope enters squared"
+        elif _near(given, (1 + slope**2) / fan_in / 2):
+            hint = ". This is upside down: what the activation takes away the weights must give back"
+        assert _near(given, wanted), (
+            f"leaky_variance({fan_in}, {slope}) is {given:.6g}, but the second moment is kept by {wanted:.6g}{hint}"
+        )
+
+
+def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[float, float]]) -> None:
+    """Check a function that gives fan-in and fan-out for the shape of a convolution's kernel.
+
+    Args:
+        convolution_fans: takes a shape `(out_channels, in_channels, height, width)`.
+
+    Raises:
+        AssertionError: if a fan is wrong.
+    """
+    for shape in ((16, 3, 3, 3), (8, 32, 1, 1), (4, 2, 5, 3)):
+        given = convolution_fans(shape)
+        assert isinstance(given, tuple) and len(given) == 2, f"convolution_fans({shape}) must be a pair, got {given}"
+        wanted = tuple(initialization.fans(shape))
+        out_channels, in_channels, *kernel = shape
+        hint = ""
+        if tuple(given) == (in_channels, out_channels) and math.prod(kernel) > 1:
+            hint = ": a unit also sums over the positions of its kernel"
+        elif tuple(given) == wanted[::-1]:
+            hint = ": the two are swapped; the shape begins with the outputs"
+        assert tuple(given) == wanted, f"convolution_fans({shape}) is {tuple(given)}, not {wanted}{hint}"
+
+
+def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
+    """Check a function that gives `a` such that U(-a, a) has the asked variance.
+
+    Args:
+        uniform_bound: takes a variance.
+
+    Raises:
+        AssertionError: if a bound is wrong.
+    """
+    for variance in (1 / 3, 2 / 500, 0.01):
+        given = _finite(f"uniform_bound({variance:.6g})", uniform_bound(variance))
+        wanted = math.sqrt(3 * variance)
+        hint = ""
+        if _near(given, math.sqrt(variance)):
+            hint = ". This is the deviation; a uniform variable reaches further than its deviation"
+        elif _near(given, math.sqrt(12 * variance)):
+            hint = ". This is the whole width of the interval; the bound is half of it"
+        assert _near(given, wanted), (
+            f"uniform_bound({variance:.6g}) is {given:.6g}: U(-a, a) has the variance {given**2 / 3:.6g} then{hint}"
+        )
+
+
+def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> None:
+    """Check a function that gives the gain of any activation function to one part in a thousand.
+
+    Args:
+        gain_of: takes the activation function, which maps an array to an array of the same shape.
+
+    Raises:
+        AssertionError: if a gain is off by more than 0.1%.
+    """
+    activations: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
+        "identity": (lambda z: z, 1.0),
+        "relu": (lambda z: np.maximum(z, 0), initialization.gain("relu")),
+        "tanh": (np.tanh, initialization.gain("tanh")),
+        "square": (lambda z: z * z, 1 / math.sqrt(3)),
+        "shifted relu": (lambda z: np.maximum(z + 1, 0), _gain_of_shifted_relu()),
+    }
+    for name, (activation, wanted) in activations.items():
+        given = _finite(f"gain_of({name})", gain_of(activation))
+        hint = ""
+        if _near(given, wanted**2, 1e-3) and not _near(given, wanted, 1e-3):
+            hint = ". The gain multiplies deviations: a root is missing"
+        elif _near(given, 1 / wanted, 1e-3) and not _near(given, wanted, 1e-3):
+            hint = ". This is what the activation does to the deviation; the gain undoes it"
+        assert _near(given, wanted, 1e-3), f"the gain of {name} is {wanted:.4f}, yours is {given:.4f}{hint}"
+
+
+def _gain_of_shifted_relu() -> float:
+    """Give 1 / sqrt(E[max(0, Z + 1)^2]) = 1 / sqrt(2 Phi(1) + phi(1)), by parts."""
+    density = math.exp(-0.5) / math.sqrt(2 * math.pi)
+    distribution = 0.5 * (1 + math.erf(1 / math.sqrt(2)))
+    return 1 / math.sqrt(2 * distribution + density)
+
+
+def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
+    """Check a function that gives the factor on every residual branch for a wanted growth of the second moment.
+
+    Args:
+        residual_scale: takes the number of branches and the wanted growth over all of them, above 1.
+
+    Raises:
+        AssertionError: if the growth reached is not the growth wanted.
+    """
+    for branches, growth in ((1, 2.0), (24, 2.0), (96, 1.5)):
+        given = _finite(f"residual_scale({branches}, {growth})", residual_scale(branches, growth))
+        reached = (1 + given**2) ** branches
+        hint = ""
+        if _near(given**4, growth ** (1 / branches) - 1):
+            hint = ". A root too many"
+        elif _near(given, growth ** (1 / branches) - 1):
+            hint = ". Second moments grow with the square of the factor: a root is missing"
+        elif _near(given, 1 / math.sqrt(branches)):
+            hint = f". 1/sqrt(branches) makes it {math.e:.3f} in the limit of many branches, whatever the growth wanted"
+        assert given > 0 and _near(reached, growth, 1e-6), (
+            f"with residual_scale({branches}, {growth}) = {given:.6g} the second moment grows by {reached:.6g}, "
+            f"not {growth}{hint}"
+        )

@@ -1,0 +1,323 @@
+"""Several models as one: averages of their predictions, averages of their weights, and which of them to take.
+
+Predictions are log-probabilities of shape (*runs, members, examples, classes), as from `objective.log_softmax`: a
+probability of 1e-400 is 0 as a number and -921 as a logarithm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlnotes import checks
+from dlnotes.numpy import training
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    # NumPy gives a scalar where an array would have no axes.
+    Array = np.ndarray | np.generic
+
+Arrays = dict[str, np.ndarray]
+
+
+class Selection(NamedTuple):
+    """Members in the order in which they were chosen, some perhaps more than once, and the loss after each choice."""
+
+    members: np.ndarray
+    losses: np.ndarray
+
+
+class WeightAverageState(NamedTuple):
+    """How many sets of weights went into the average, and the average."""
+
+    count: int
+    average: Arrays
+
+
+def _checked(log_probabilities: np.ndarray, axes: int = 3) -> np.ndarray:
+    """Give log-probabilities back, or say that they are none: probabilities themselves are a likely slip."""
+    checks.rank("log_probabilities", checks.floating("log_probabilities", log_probabilities), at_least=axes)
+    checks.axis("log_probabilities", log_probabilities, -1, at_least=1, described="classes")
+    if axes == 3:
+        checks.axis("log_probabilities", log_probabilities, -3, at_least=1, described="members")
+    if log_probabilities.size:
+        checks.real("largest of log_probabilities", float(log_probabilities.max()), at_most=1e-5)
+    return log_probabilities
+
+
+def _shares(weights: np.ndarray | None, log_probabilities: np.ndarray) -> np.ndarray:
+    """Give the share of each member, shaped to multiply the predictions."""
+    members = log_probabilities.shape[-3]
+    if weights is None:
+        shares = np.full(members, 1 / members)
+    else:
+        checks.shaped("weights", checks.floating("weights", weights), (members,), of="the members")
+        total = checks.reals("weights", weights, at_least=0).sum()
+        checks.reals("sum of weights", total, above=0)
+        shares = weights / total
+    return shares.astype(log_probabilities.dtype)[:, None, None]
+
+
+def average_probabilities(
+    log_probabilities: Float[np.ndarray, "*runs members examples classes"],
+    *,
+    weights: Float[np.ndarray, " members"] | None = None,
+) -> Float[np.ndarray, "*runs examples classes"]:
+    """Average the probabilities of the members, from logarithm to logarithm.
+
+        ln p = m + ln sum_k share_k exp(l_k - m),    m = max_k l_k,    shares 1/M or in proportion to the weights
+
+    Taken out of the exponentials, m keeps the average accurate where all members give a class next to no chance.
+
+    Args:
+        log_probabilities: l, shape (*runs, members, examples, classes), at least one member.
+        weights: How much each member counts, at least 0 and not all 0; None counts all alike.
+
+    Returns:
+        Log-probabilities of the ensemble, shape (*runs, examples, classes); -inf where every member has it.
+
+    Raises:
+        TypeError: If an array does not hold floating-point numbers.
+        ValueError: If there are no members, a number is above 0 (probabilities in place of logarithms, say), or the
+            weights
+            do not fit.
+
+    Source: derived in the chapter.
+    """
+    shares = _shares(weights, _checked(log_probabilities))
+    largest = log_probabilities.max(axis=-3, keepdims=True)
+    base = np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore"):  # ln 0 = -inf is right where no member gives the class a chance
+        return (np.log((shares * np.exp(log_probabilities - base)).sum(axis=-3, keepdims=True)) + base).squeeze(-3)
+
+
+def geometric_average(
+    log_probabilities: Float[np.ndarray, "*runs members examples classes"],
+    *,
+    weights: Float[np.ndarray, " members"] | None = None,
+) -> Float[np.ndarray, "*runs examples classes"]:
+    """Average the log-probabilities of the members and normalize, which is what averaging their logits does.
+
+        ln p = a - ln sum_classes exp(a),    a = sum_k share_k l_k
+
+    One member that rules a class out rules it out for all. Where every class is ruled out so, the result is nan.
+
+    Args:
+        log_probabilities: l, shape (*runs, members, examples, classes), at least one member.
+        weights: How much each member counts, at least 0 and not all 0; None counts all alike.
+
+    Returns:
+        Log-probabilities of the ensemble, shape (*runs, examples, classes).
+
+    Raises:
+        TypeError: If an array does not hold floating-point numbers.
+        ValueError: If there are no members, a number is above 0, or the weights do not fit.
+
+    Source: derived in the chapter.
+    """
+    shares = _shares(weights, _checked(log_probabilities))
+    # A member that counts 0 does not rule anything out: 0 * inf is taken as 0.
+    average = np.where(shares > 0, log_probabilities, 0)
+    average = (shares * average).sum(axis=-3)
+    largest = average.max(axis=-1, keepdims=True)
+    base = np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return average - (np.log(np.exp(average - base).sum(axis=-1, keepdims=True)) + base)
+
+
+def negative_log_likelihood(
+    log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"]
+) -> Float[Array, "*runs"]:
+    """Give the mean surprise of the labels.
+
+        -1/N sum_i l_i,y_i
+
+    Args:
+        log_probabilities: l, shape (*runs, examples, classes); members may be among the runs.
+        labels: y, the class of each example, from 0 to classes - 1.
+
+    Returns:
+        Nats an example, shape (*runs,).
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no examples, a number is above 0, or the labels do not fit.
+
+    Source: derived in the chapter.
+    """
+    _checked(log_probabilities, axes=2)
+    checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
+    checks.labels("labels", labels, log_probabilities.shape[-1])
+    examples = log_probabilities.shape[-2]
+    checks.shaped("labels", labels, (examples,), of="log_probabilities")
+    return -log_probabilities[..., np.arange(examples), labels].mean(axis=-1)
+
+
+def jensen_gap(
+    log_probabilities: Float[np.ndarray, "*runs members examples classes"], labels: Int[np.ndarray, " examples"]
+) -> Float[Array, "*runs"]:
+    """Give what averaging the probabilities gains over the mean member, in negative log-likelihood.
+
+        1/M sum_k NLL(l_k) - NLL(ln 1/M sum_k exp(l_k)),    never negative, since -ln is convex (Jensen)
+
+    Args:
+        log_probabilities: l, shape (*runs, members, examples, classes), at least one member.
+        labels: The class of each example, from 0 to classes - 1.
+
+    Returns:
+        Nats an example, shape (*runs,); 0 where all members say the same.
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no members or examples, a number is above 0, or the labels do not fit.
+
+    Source: derived in the chapter.
+    """
+    members = negative_log_likelihood(_checked(log_probabilities), labels).mean(axis=-1)
+    return members - negative_log_likelihood(average_probabilities(log_probabilities), labels)
+
+
+def disagreement(log_probabilities: Float[np.ndarray, "*runs members examples classes"]) -> Float[Array, "*runs"]:
+    """Give the share of pairs of members, over all examples, that name another class.
+
+        1 - mean_i sum_c n_ic (n_ic - 1) / (M (M - 1)),    n_ic = how many members name class c on example i
+
+    Args:
+        log_probabilities: Shape (*runs, members, examples, classes), at least two members and one example.
+
+    Returns:
+        From 0 to 1, shape (*runs,).
+
+    Raises:
+        TypeError: If `log_probabilities` does not hold floating-point numbers.
+        ValueError: If there are fewer than two members or no examples, or a number is above 0.
+
+    Source: derived in the chapter.
+    """
+    members, _, classes = _checked(log_probabilities).shape[-3:]
+    checks.axis("log_probabilities", log_probabilities, -3, at_least=2, described="members")
+    checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
+    named = log_probabilities.argmax(axis=-1)
+    votes = (named[..., None] == np.arange(classes)).sum(axis=-3)
+    agreeing = (votes * (votes - 1)).sum(axis=-1) / (members * (members - 1))
+    return (1 - agreeing.mean(axis=-1)).astype(log_probabilities.dtype)
+
+
+def greedy_selection(
+    log_probabilities: Float[np.ndarray, "members examples classes"], labels: Int[np.ndarray, " examples"], size: int
+) -> Selection:
+    """Build an ensemble one member at a time: always the one that lowers the loss most, again if need be.
+
+        next = argmin_k NLL(ln((n p + p_k) / (n + 1))),    p the average of the n chosen so far
+
+    Args:
+        log_probabilities: On held-out examples, shape (members, examples, classes).
+        labels: The class of each example, from 0 to classes - 1.
+        size: How many to choose, at least 1.
+
+    Returns:
+        The members chosen, and the held-out loss after each; it may rise again towards the end.
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no members or examples, a number is above 0, the labels do not fit, or `size` is below
+            1.
+
+    Source: Caruana et al. (2004).
+    """
+    checks.rank("log_probabilities", _checked(log_probabilities), exactly=3)
+    checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
+    checks.labels("labels", labels, log_probabilities.shape[-1])
+    checks.shaped("labels", labels, log_probabilities.shape[1:2], of="log_probabilities")
+    size = checks.integer("size", size, at_least=1)
+    own = log_probabilities[:, np.arange(len(labels)), labels]  # only the labels' classes count
+    total = np.full(own.shape[-1], -np.inf, own.dtype)
+    members, losses = [], []
+    for chosen in range(1, size + 1):
+        candidates = np.log(chosen) - np.logaddexp(total, own).mean(axis=-1)
+        members.append(int(candidates.argmin()))
+        losses.append(candidates[members[-1]])
+        total = np.logaddexp(total, own[members[-1]])
+    return Selection(np.array(members), np.array(losses))
+
+
+def snapshot_steps(steps: int, cycles: int) -> Int[np.ndarray, " cycles"]:
+    """Give the steps after which a snapshot is taken: the end of each cycle of the learning rate, where it is lowest.
+
+        round(k steps / cycles),    k = 1, ..., cycles
+
+    Args:
+        steps: Of the whole training, at least `cycles`.
+        cycles: How many restarts of equal length, at least 1.
+
+    Returns:
+        How many steps have been taken at each snapshot; the last is `steps`.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Huang et al. (2017).
+    """
+    cycles = checks.integer("cycles", cycles, at_least=1)
+    steps = checks.integer("steps", steps, at_least=cycles)
+    return (2 * np.arange(1, cycles + 1) * steps + cycles) // (2 * cycles)
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialWeightAverage:
+    """Average the weights along the way, the recent ones most.
+
+        average <- decay average + (1 - decay) w
+
+    It begins at the first weights, so nothing has to be corrected; about 1 / (1 - decay) steps count. Batch-norm
+    statistics do not belong to averaged weights: estimate them anew on the training data.
+
+    Args:
+        decay: From 0 to below 1: a number, or one a run.
+
+    Source: Polyak and Juditsky (1992) for averaging along the way.
+    """
+
+    decay: float | np.ndarray = 0.999
+
+    def __post_init__(self) -> None:
+        checks.reals("decay", self.decay, at_least=0, below=1)
+
+    def init(self, params: Arrays) -> WeightAverageState:
+        """Begin at these weights."""
+        return WeightAverageState(1, {name: np.array(w) for name, w in params.items()})
+
+    def update(self, params: Arrays, state: WeightAverageState) -> WeightAverageState:
+        """Take in the weights after another step."""
+        checks.same_names("params", params, "state.average", state.average)
+        average = {}
+        for name, w in params.items():
+            decay, rest = training.per_run(self.decay, w), training.per_run(1 - self.decay, w)
+            average[name] = decay * state.average[name] + rest * w
+        return WeightAverageState(state.count + 1, average)
+
+
+@dataclass(frozen=True, eq=False)
+class EqualWeightAverage:
+    """Average weights that all count alike: stochastic weight averaging, over the ends of cycles or of late epochs.
+
+        average <- average + (w - average) / (count + 1)
+
+    Batch-norm statistics do not belong to averaged weights: estimate them anew on the training data.
+
+    Source: Izmailov et al. (2018).
+    """
+
+    def init(self, params: Arrays) -> WeightAverageState:
+        """Begin with these weights as the first of the average."""
+        return WeightAverageState(1, {name: np.array(w) for name, w in params.items()})
+
+    def update(self, params: Arrays, state: WeightAverageState) -> WeightAverageState:
+        """Take in another set of weights."""
+        checks.same_names("params", params, "state.average", state.average)
+        count = state.count + 1
+        average = {name: state.average[name] + (w - state.average[name]) / count for name, w in params.items()}
+        return WeightAverageState(count, average)

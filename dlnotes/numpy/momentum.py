@@ -1,0 +1,265 @@
+"""Descent with inertia, and the exponential moving averages it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+
+from dlnotes import checks
+from dlnotes.numpy import training
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    # NumPy gives a scalar where an array would have no axes.
+    Array = np.ndarray | np.generic
+
+Arrays = dict[str, np.ndarray]
+
+
+class MomentumState(NamedTuple):
+    """Steps taken, and the velocity of each parameter."""
+
+    step: int
+    velocity: Arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Momentum:
+    """The heavy ball: step along a decaying sum of past gradients.
+
+        v <- beta v + (1 - dampening) g,    but v = g in the first step
+        update = -learning_rate * v
+
+    With dampening 0, the default, the sum's weights add up to 1 / (1 - beta): beta = 0.9 makes steps ten times as
+    long as descent's. With dampening = beta they add up to 1, which makes v an average. The learning rate stands
+    outside the sum, as in PyTorch: where it changes, the whole velocity is scaled, not only the new gradient.
+
+    Args:
+        learning_rate: At least 0: a number, one a run, or a function of the step that gives either.
+        beta: How much of the velocity is kept, at least 0; a number or one a run. From 1 up it never decays.
+        dampening: What is taken off the new gradient's weight; a number or one a run.
+
+    Raises:
+        ValueError: If a number is outside its range.
+
+    Source: Polyak (1964); the form with dampening is derived in the chapter.
+    """
+
+    learning_rate: float | np.ndarray | Callable
+    beta: float | np.ndarray = 0.9
+    dampening: float | np.ndarray = 0.0
+    elementwise: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        training.check_rate("learning_rate", self.learning_rate)
+        checks.reals("beta", self.beta, at_least=0)
+        checks.reals("dampening", self.dampening)
+
+    def init(self, params: Arrays) -> MomentumState:
+        """Start at rest."""
+        return MomentumState(0, training.zeros_like(params))
+
+    def update(self, grads: Arrays, state: MomentumState, params: Arrays) -> tuple[Arrays, MomentumState]:
+        """Give what is to be added to the parameters, and the next state."""
+        rate = training.at_step(self.learning_rate, state.step)
+        beta = training.at_step(self.beta, state.step)
+        share = 1 - training.at_step(self.dampening, state.step) if state.step else 1.0
+        per_run = training.per_run
+        velocity = {name: per_run(beta, g) * state.velocity[name] + per_run(share, g) * g for name, g in grads.items()}
+        updates = {name: -per_run(rate, v) * v for name, v in velocity.items()}
+        return updates, MomentumState(state.step + 1, velocity)
+
+
+@dataclass(frozen=True, eq=False)
+class Nesterov:
+    """Momentum that looks ahead: the gradient acts once more on the step that it has just changed.
+
+        v <- beta v + g
+        update = -learning_rate * (g + beta v)
+
+    This is Nesterov's method in the point where the gradient is taken, w + beta v in his notation, so that no second
+    set of parameters is needed.
+
+    Args:
+        learning_rate: At least 0: a number, one a run, or a function of the step that gives either.
+        beta: How much of the velocity is kept, at least 0; a number or one a run.
+
+    Raises:
+        ValueError: If a number is outside its range.
+
+    Source: Nesterov (1983), rewritten as in Sutskever et al. (2013); derived in the chapter.
+    """
+
+    learning_rate: float | np.ndarray | Callable
+    beta: float | np.ndarray = 0.9
+    elementwise: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        training.check_rate("learning_rate", self.learning_rate)
+        checks.reals("beta", self.beta, at_least=0)
+
+    def init(self, params: Arrays) -> MomentumState:
+        """Start at rest."""
+        return MomentumState(0, training.zeros_like(params))
+
+    def update(self, grads: Arrays, state: MomentumState, params: Arrays) -> tuple[Arrays, MomentumState]:
+        """Give what is to be added to the parameters, and the next state."""
+        rate = training.at_step(self.learning_rate, state.step)
+        beta = training.at_step(self.beta, state.step)
+        per_run = training.per_run
+        velocity = {name: per_run(beta, g) * state.velocity[name] + g for name, g in grads.items()}
+        updates = {name: -per_run(rate, g) * (g + per_run(beta, g) * velocity[name]) for name, g in grads.items()}
+        return updates, MomentumState(state.step + 1, velocity)
+
+
+def exponential_moving_average(
+    values: Float[np.ndarray, "*runs time"], beta: float | Float[np.ndarray, "*runs"], bias_correction: bool = True
+) -> Float[np.ndarray, "*runs time"]:
+    """Average the values so far, the recent ones most.
+
+        a_t = beta a_(t-1) + (1 - beta) x_t,    a_0 = 0
+        with bias correction a_t / (1 - beta^t), whose weights add up to 1 from the first step on
+
+    Args:
+        values: x, the last axis is time.
+        beta: From 0 to below 1; a number or one a run.
+        bias_correction: Divide by the sum of the weights.
+
+    Returns:
+        The average at each time, of the shape and dtype of `values`.
+
+    Raises:
+        TypeError: If `values` does not hold floating-point numbers.
+        ValueError: If `beta` is outside its range or `values` has no axis.
+
+    Source: Kingma and Ba (2015), for the correction.
+    """
+    checks.rank("values", checks.floating("values", values), at_least=1)
+    checks.reals("beta", beta, at_least=0, below=1)
+    beta = training.at_step(beta, 0)
+    kept, share = training.per_run(beta, values), training.per_run(1 - beta, values)
+    averages, average = np.empty_like(values), np.zeros_like(values[..., :1])
+    for t in range(values.shape[-1]):
+        average = kept * average + share * values[..., t : t + 1]
+        averages[..., t : t + 1] = average
+    if bias_correction:
+        powers = np.power(np.expand_dims(beta, -1), np.arange(1, values.shape[-1] + 1))
+        averages /= (1 - powers).astype(values.dtype)
+    return averages
+
+
+def average_weights(beta: float, steps: int) -> Float[np.ndarray, " steps"]:
+    """Give the weight of each past value in an exponential moving average, the newest first.
+
+        w_k = (1 - beta) beta^k,    k = 0, 1, ...
+
+    The first n weights add up to 1 - beta^n; for n = 1 / (1 - beta), the effective window, that is about 1 - 1/e.
+
+    Args:
+        beta: From 0 to below 1.
+        steps: How many weights, at least 0.
+
+    Returns:
+        The weights.
+
+    Raises:
+        ValueError: If a number is outside its range.
+
+    Source: derived in the chapter.
+    """
+    beta = checks.real("beta", beta, at_least=0, below=1)
+    steps = checks.integer("steps", steps, at_least=0)
+    return (1 - beta) * np.power(beta, np.arange(steps))
+
+
+def effective_window(beta: float) -> float:
+    """Give the number of values whose plain average is as noisy a guide to the recent past: 1 / (1 - beta).
+
+    Args:
+        beta: From 0 to below 1.
+
+    Returns:
+        The mean age of a value in the average, counted from 1.
+
+    Raises:
+        ValueError: If `beta` is outside its range.
+
+    Source: derived in the chapter.
+    """
+    return 1 / (1 - checks.real("beta", beta, at_least=0, below=1))
+
+
+def contraction(
+    curvature: Float[np.ndarray, "*shape"],
+    learning_rate: float | Float[np.ndarray, "*shape"],
+    beta: float | Float[np.ndarray, "*shape"] = 0.0,
+    nesterov: bool = False,
+) -> Float[Array, "*shape"]:
+    """Give the factor by which the error shrinks in a step, in the long run, on a quadratic.
+
+    Along an axis of curvature h the error obeys e_(t+1) = s (1 + beta) e_t - s beta e_(t-1) for Nesterov, with s = 1
+    - learning_rate h, and e_(t+1) = (s + beta) e_t - beta e_(t-1) for the heavy ball. The factor is the larger
+    modulus of the roots of z^2 - p z + q:
+
+        |z| = (|p| + sqrt(p^2 - 4 q)) / 2 if that root is real, else sqrt(q)
+
+    At a double root the error is (a + b t) |z|^t, so that a path measured over a finite time shrinks more slowly.
+
+    Args:
+        curvature: h, the second derivative along an axis.
+        learning_rate: Of the shape of `curvature`, or one number.
+        beta: Likewise; 0 is plain descent.
+        nesterov: Nesterov's method in place of the heavy ball.
+
+    Returns:
+        The spectral radius; the error grows where it is above 1.
+
+    Raises:
+        TypeError: If `curvature` does not hold floating-point numbers.
+
+    Source: Polyak (1964); derived in the chapter.
+    """
+    slope = 1 - learning_rate * checks.floating("curvature", curvature)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.reals("beta", beta, at_least=0)
+    p, q = (slope * (1 + beta), slope * beta) if nesterov else (slope + beta, beta + 0 * slope)
+    discriminant = p * p - 4 * q
+    real = (np.abs(p) + np.sqrt(np.maximum(discriminant, 0))) / 2
+    return np.where(discriminant >= 0, real, np.sqrt(np.abs(q)))[()]
+
+
+class BestMomentum(NamedTuple):
+    """The constants with which the heavy ball is fastest on a quadratic, and how fast that is."""
+
+    learning_rate: float
+    beta: float
+    contraction: float
+
+
+def best_momentum(smallest: float, largest: float) -> BestMomentum:
+    """Give the heavy ball's best constants for a quadratic whose curvatures lie between two numbers.
+
+        learning_rate = 4 / (sqrt(L) + sqrt(m))^2
+        beta = ((sqrt(L) - sqrt(m)) / (sqrt(L) + sqrt(m)))^2,    contraction = sqrt(beta)
+
+    Args:
+        smallest: m, the least curvature, above 0.
+        largest: L, the greatest, at least m.
+
+    Returns:
+        Learning rate, beta and the factor of each step.
+
+    Raises:
+        ValueError: If `smallest` is not above 0 or `largest` is below it.
+
+    Source: Polyak (1964); derived in the chapter.
+    """
+    smallest = checks.real("smallest", smallest, above=0)
+    low, high = math.sqrt(smallest), math.sqrt(checks.real("largest", largest, at_least=smallest))
+    ratio = (high - low) / (high + low)
+    return BestMomentum((2 / (high + low)) ** 2, ratio * ratio, ratio)

@@ -1,0 +1,386 @@
+"""Layers, and the multilayer perceptron made of them, with backward passes written out.
+
+Parameters are a dict with the keys of `torch.nn.Sequential(Linear, activation, Linear, ...)`: "0.weight", "0.bias",
+"2.weight" and so on. Leading axes are runs: one call works on a whole grid of networks. A batch may belong to one
+run each, or be shared by all.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlnotes import checks
+from dlnotes.numpy import activations, initialization, objective, training
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Shaped
+
+    # NumPy gives a scalar where an array would have no axes.
+    Array = np.ndarray | np.generic
+
+Arrays = dict[str, np.ndarray]
+
+
+class DenseGradients(NamedTuple):
+    """Gradients of a loss in what a dense layer took."""
+
+    inputs: Float[np.ndarray, "*runs batch fan_in"] | None
+    weight: Float[np.ndarray, "*runs fan_out fan_in"]
+    bias: Float[np.ndarray, "*runs fan_out"]
+
+
+def dense(
+    inputs: Float[np.ndarray, "*#runs batch fan_in"],
+    weight: Float[np.ndarray, "*#runs fan_out fan_in"],
+    bias: Float[np.ndarray, "*#runs fan_out"],
+) -> Float[np.ndarray, "*#runs batch fan_out"]:
+    """Apply a dense layer.
+
+        z = x W^T + b
+
+    Run axes broadcast: what has none is shared by all runs.
+
+    Args:
+        inputs: x, one row an example.
+        weight: W, as in `torch.nn.Linear`.
+        bias: b.
+
+    Returns:
+        Pre-activations z.
+
+    Raises:
+        TypeError: If `inputs` does not hold floating-point numbers.
+        ValueError: If the sizes do not fit.
+
+    Source: derived in the chapter.
+    """
+    checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
+    checks.last_axes("inputs", inputs, checks.rank("weight", weight, at_least=2).shape[-1], of="weight takes")
+    checks.last_axes("bias", bias, weight.shape[-2], of="weight gives")
+    return inputs @ weight.mT + bias[..., None, :]
+
+
+def dense_backward(
+    grad_output: Float[np.ndarray, "*runs batch fan_out"],
+    inputs: Float[np.ndarray, "*runs_or_none batch fan_in"],
+    weight: Float[np.ndarray, "*runs fan_out fan_in"],
+    with_inputs: bool = True,
+) -> DenseGradients:
+    """Carry a gradient back through a dense layer.
+
+        dL/dx = dL/dz W,    dL/dW = (dL/dz)^T x,    dL/db = sum of dL/dz over the batch
+
+    Args:
+        grad_output: dL/dz, gradient of the loss in what the layer gave.
+        inputs: x, what the layer took.
+        weight: W.
+        with_inputs: Whether the gradient in x is wanted; the first layer of a network can do without.
+
+    Returns:
+        Gradients in the inputs (or None), the weight and the bias.
+
+    Raises:
+        ValueError: If the sizes do not fit.
+
+    Source: derived in the chapter.
+    """
+    checks.last_axes("grad_output", grad_output, inputs.shape[-2], weight.shape[-2], of="inputs and weight give")
+    grad_inputs = grad_output @ weight if with_inputs else None
+    # A product with ones adds up the rows several times faster than a sum over a middle axis.
+    ones = np.ones(grad_output.shape[-2], grad_output.dtype)
+    return DenseGradients(grad_inputs, grad_output.mT @ inputs, ones @ grad_output)
+
+
+class ConvGradients(NamedTuple):
+    """Gradients of a loss in what a convolution took."""
+
+    inputs: Float[np.ndarray, "*runs batch channels height width"]
+    weight: Float[np.ndarray, "*runs filters channels kernel_height kernel_width"]
+    bias: Float[np.ndarray, "*runs filters"]
+
+
+def _check_conv(inputs: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> None:
+    checks.rank("inputs", checks.floating("inputs", inputs), at_least=4)
+    checks.rank("weight", weight, at_least=4)
+    checks.integer("stride", stride, at_least=1)
+    checks.integer("padding", padding, at_least=0)
+    checks.axis("inputs", inputs, -3, at_least=weight.shape[-3], described="channels, as weight takes,")
+    checks.last_axes("weight", weight, inputs.shape[-3], *weight.shape[-2:], of="inputs have channels")
+    for axis in (-2, -1):
+        least = max(0, weight.shape[axis] - 2 * padding)
+        checks.axis("inputs", inputs, axis, at_least=least, described="pixels, or weight does not fit,")
+
+
+def _patches(inputs: np.ndarray, height: int, width: int, stride: int, padding: int) -> np.ndarray:
+    """Lay out what the kernel sees at each place: (*runs, batch, places high, places wide, channels, height, width)."""
+    edges = [(0, 0)] * (inputs.ndim - 2) + [(padding, padding)] * 2
+    seen = np.lib.stride_tricks.sliding_window_view(np.pad(inputs, edges), (height, width), axis=(-2, -1))
+    return np.moveaxis(seen[..., ::stride, ::stride, :, :], -5, -3)
+
+
+def conv2d(
+    inputs: Float[np.ndarray, "*runs_or_none batch channels height width"],
+    weight: Float[np.ndarray, "*runs filters channels kernel_height kernel_width"],
+    bias: Float[np.ndarray, "*runs filters"],
+    stride: int = 1,
+    padding: int = 0,
+) -> Float[np.ndarray, "*runs batch filters high wide"]:
+    """Slide small filters over images: a dense layer on every patch, with the same weights everywhere.
+
+        z[n, o, i, j] = b[o] + sum_(c, k, l) W[o, c, k, l] x[n, c, stride i + k - padding, stride j + l - padding]
+
+    Args:
+        inputs: x, images as (batch, channels, height, width).
+        weight: W, as in `torch.nn.Conv2d`.
+        bias: b.
+        stride: Pixels from one place to the next, at least 1.
+        padding: Zeros added on each side, at least 0.
+
+    Returns:
+        Images with one channel a filter.
+
+    Raises:
+        TypeError: If `inputs` does not hold floating-point numbers.
+        ValueError: If the sizes do not fit, or a number is out of range.
+
+    Source: derived in the chapter.
+    """
+    _check_conv(inputs, weight, stride, padding)
+    patches = _patches(inputs, *weight.shape[-2:], stride, padding)
+    *runs_and_batch, high, wide, channels, height, width = patches.shape
+    rows = patches.reshape(*runs_and_batch[:-1], runs_and_batch[-1] * high * wide, channels * height * width)
+    output = dense(rows, weight.reshape(*weight.shape[:-3], rows.shape[-1]), bias)
+    output = output.reshape(*output.shape[:-2], runs_and_batch[-1], high, wide, weight.shape[-4])
+    return np.moveaxis(output, -1, -3)
+
+
+def conv2d_backward(
+    grad_output: Float[np.ndarray, "*runs batch filters high wide"],
+    inputs: Float[np.ndarray, "*runs_or_none batch channels height width"],
+    weight: Float[np.ndarray, "*runs filters channels kernel_height kernel_width"],
+    stride: int = 1,
+    padding: int = 0,
+) -> ConvGradients:
+    """Carry a gradient back through a convolution: the dense layer's backward pass, then each patch to its place.
+
+        dL/dW[o, c, k, l] = sum_(n, i, j) dL/dz[n, o, i, j] x[n, c, stride i + k - padding, stride j + l - padding]
+        dL/dx[n, c, p, q] = sum of dL/dz[n, o, i, j] W[o, c, k, l] where stride i + k - padding = p, and so for q
+
+    Args:
+        grad_output: dL/dz, gradient of the loss in what `conv2d` gave.
+        inputs: x, what it took.
+        weight: W.
+        stride: As in `conv2d`.
+        padding: As in `conv2d`.
+
+    Returns:
+        Gradients in the inputs, the weight and the bias.
+
+    Raises:
+        ValueError: If the sizes do not fit, or a number is out of range.
+
+    Source: derived in the chapter.
+    """
+    _check_conv(inputs, weight, stride, padding)
+    patches = _patches(inputs, *weight.shape[-2:], stride, padding)
+    batch, high, wide, channels, height, width = patches.shape[-6:]
+    checks.last_axes("grad_output", grad_output, batch, weight.shape[-4], high, wide, of="conv2d gives")
+    runs = grad_output.shape[:-4]
+    rows = patches.reshape(*patches.shape[:-6], batch * high * wide, channels * height * width)
+    deltas = np.moveaxis(grad_output, -3, -1).reshape(*runs, batch * high * wide, weight.shape[-4])
+    grad_rows, grad_weight, grad_bias = dense_backward(deltas, rows, weight.reshape(*weight.shape[:-3], rows.shape[-1]))
+    grad_patches = np.moveaxis(grad_rows.reshape(*runs, *patches.shape[-6:]), -3, -5)
+    padded = np.zeros((*runs, batch, channels, *(size + 2 * padding for size in inputs.shape[-2:])), inputs.dtype)
+    for k, m in itertools.product(range(height), range(width)):
+        # The places of one kernel entry never overlap, so that a plain addition does.
+        padded[..., k : k + stride * high : stride, m : m + stride * wide : stride] += grad_patches[..., k, m]
+    grad_inputs = padded[..., padding : padding + inputs.shape[-2], padding : padding + inputs.shape[-1]]
+    return ConvGradients(grad_inputs, grad_weight.reshape(weight.shape), grad_bias)
+
+
+class Cache(NamedTuple):
+    """What the forward pass of a network leaves for the backward pass, by layer.
+
+    Attributes:
+        inputs: What each dense layer took.
+        preactivations: What each dense layer gave; the last one's are the logits.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    preactivations: tuple[np.ndarray, ...]
+
+
+class LossAndGradient(NamedTuple):
+    """The loss of each run, and its gradient under the keys of the parameters."""
+
+    loss: Float[Array, "*runs"]
+    gradient: Arrays
+
+
+def layer_names(parameters: Arrays) -> list[str]:
+    """Name the dense layers of a network in order: "0", "2", "4", and so on.
+
+    Args:
+        parameters: Weights and biases; the layers are those with a weight.
+
+    Returns:
+        The keys' first parts.
+
+    Raises:
+        ValueError: If there is no layer.
+    """
+    names = _layers(tuple(parameters))
+    checks.integer("number of layers in parameters", len(names), at_least=1)
+    return list(names)
+
+
+@functools.cache
+def _layers(keys: tuple[str, ...]) -> list[str]:
+    return sorted((key.removesuffix(".weight") for key in keys if key.endswith(".weight")), key=int)
+
+
+def initialize(
+    sizes: Sequence[int],
+    generator: np.random.Generator | np.ndarray,
+    initializer: Callable | None = None,
+    *,
+    runs: tuple[int, ...] = (),
+    dtype: type = np.float64,
+) -> Arrays:
+    """Draw the weights of a multilayer perceptron; its biases are zero.
+
+    Args:
+        sizes: The number of features at the input, after each hidden layer and at the output.
+        generator: Draws the weights. With runs, each run draws from its own child, or from its own entry of an array.
+        initializer: A function like those of the initialization chapter, `(shape, generator, *, runs, dtype)`;
+            by default `initialization.he_normal`.
+        runs: The shape of the grid of runs.
+        dtype: Floating-point type.
+
+    Returns:
+        Weights of shape (*runs, fan_out, fan_in) and biases of shape (*runs, fan_out).
+
+    Raises:
+        ValueError: If there are fewer than two sizes, or one is below 1.
+
+    Source: derived in the chapter.
+    """
+    initializer = initialization.he_normal if initializer is None else initializer
+    sizes = checks.shape("sizes", tuple(sizes), axes_at_least=2, at_least=1)
+    generators = training.generators_of_runs(generator, runs)
+    source = generators if runs else generators[()]
+    parameters = {}
+    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        parameters[f"{2 * layer}.weight"] = initializer((fan_out, fan_in), source, runs=runs, dtype=dtype)
+        parameters[f"{2 * layer}.bias"] = np.zeros((*runs, fan_out), dtype)
+    return parameters
+
+
+def forward(
+    parameters: Arrays,
+    inputs: Float[np.ndarray, "*runs_or_none batch features"],
+    activation: str | activations.Activation = "relu",
+) -> tuple[Float[np.ndarray, "*runs batch outputs"], Cache]:
+    """Run a multilayer perceptron.
+
+        h_0 = x,    z_l = h_(l-1) W_l^T + b_l,    h_l = f(z_l);    the logits are the last z
+
+    Args:
+        parameters: Weights and biases.
+        inputs: x, one row an example.
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+
+    Returns:
+        The logits, and what `backward` needs.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or the sizes do not fit.
+
+    Source: derived in the chapter.
+    """
+    function = activations.lookup(activation).function
+    names = layer_names(parameters)
+    checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
+    checks.last_axes("inputs", inputs, parameters[f"{names[0]}.weight"].shape[-1], of="the first weight takes")
+    taken, given = [], []
+    for name in names:
+        taken.append(function(given[-1]) if given else inputs)
+        given.append(taken[-1] @ parameters[f"{name}.weight"].mT + parameters[f"{name}.bias"][..., None, :])
+    return given[-1], Cache(tuple(taken), tuple(given))
+
+
+def backward(
+    grad_logits: Float[np.ndarray, "*runs batch outputs"],
+    parameters: Arrays,
+    cache: Cache,
+    activation: str | activations.Activation = "relu",
+) -> Arrays:
+    """Carry a gradient back through a multilayer perceptron.
+
+        delta_L = dLoss/dz_L,    delta_l = (delta_(l+1) W_(l+1)) * f'(z_l)
+        dLoss/dW_l = delta_l^T h_(l-1),    dLoss/db_l = sum of delta_l over the batch
+
+    Args:
+        grad_logits: Gradient of the loss in the logits.
+        parameters: Weights and biases.
+        cache: What `forward` left.
+        activation: The same as in `forward`.
+
+    Returns:
+        Gradient of the loss in each parameter, under the same keys.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown, or the gradient has not the shape of the logits.
+
+    Source: Rumelhart, Hinton and Williams (1986); derived in the chapter.
+    """
+    slope = activations.lookup(activation).slope
+    checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
+    names = layer_names(parameters)
+    ones = np.ones(grad_logits.shape[-2], grad_logits.dtype)  # times a matrix it adds up the rows, as in dense_backward
+    grads, delta = {}, grad_logits
+    for layer in reversed(range(len(names))):
+        grads[f"{names[layer]}.weight"] = delta.mT @ cache.inputs[layer]
+        grads[f"{names[layer]}.bias"] = ones @ delta
+        if layer:
+            delta = delta @ parameters[f"{names[layer]}.weight"] * slope(cache.preactivations[layer - 1])
+    return {name: grads[name] for name in parameters}
+
+
+def loss_and_gradient(
+    parameters: Arrays,
+    inputs: Float[np.ndarray, "*runs_or_none batch features"],
+    targets: Shaped[np.ndarray, "..."],
+    activation: str | activations.Activation = "relu",
+    loss: Callable | None = None,
+) -> LossAndGradient:
+    """Give the loss of a multilayer perceptron and its gradient in every parameter.
+
+    Args:
+        parameters: Weights and biases.
+        inputs: One row an example.
+        targets: What `loss` takes beside the logits; for cross-entropy a class an example.
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+        loss: A function of logits and targets that gives the loss and its gradient in the logits;
+            by default `objective.cross_entropy_with_gradient`.
+
+    Returns:
+        The loss of each run, and its gradient under the keys of the parameters.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or the sizes do not fit.
+
+    Source: derived in the chapter.
+    """
+    loss = objective.cross_entropy_with_gradient if loss is None else loss
+    logits, cache = forward(parameters, inputs, activation)
+    value, grad_logits = loss(logits, targets)
+    return LossAndGradient(value, backward(grad_logits, parameters, cache, activation))

@@ -1,0 +1,1054 @@
+"""Activation functions, their slopes and their backward passes, on any device.
+
+A function `f` of one argument has `f_slope`, its derivative, and `f_backward(grad_output, x)`, the slope times the
+gradient that comes from above. At a kink the slope is the one on the left: `relu_slope(0)` is 0. The table
+`ACTIVATIONS` names them all. Functions are PyTorch's own kernels where it has one, a single pass over memory; all of
+them can be differentiated by autograd, and none makes the host wait for the device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlnotes import checks
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+# The two numbers that solve E[selu(z)] = 0 and E[selu(z)^2] = 1 for a standard normal z.
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+
+class Activation(NamedTuple):
+    """An activation of one argument and its slope, both functions of the pre-activation."""
+
+    function: Callable
+    slope: Callable
+
+
+class PReLUGradients(NamedTuple):
+    """Gradients of a loss in the two arguments of `prelu`."""
+
+    x: Float[Tensor, "*runs batch features"]
+    negative_slope: Float[Tensor, "*runs slopes"]
+
+
+def _grad_output(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    return checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "x", checks.floating("x", x))
+
+
+def identity(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the input back: the activation of a linear layer.
+
+        f(x) = x
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        The same array.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return checks.floating("x", x)
+
+
+def identity_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the slope of the identity, which is 1.
+
+        f'(x) = 1
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Ones, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return torch.ones_like(checks.floating("x", x))
+
+
+def sigmoid(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Squash a number to between 0 and 1 by the logistic function.
+
+        f(x) = 1 / (1 + exp(-x))
+
+    The form 0.5 tanh(x / 2) + 0.5 is the same function, but it rounds to 0 below about -17 in float32; this one keeps
+    its relative accuracy as long as exp(-x) is finite.
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Numbers from 0 to 1, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return torch.sigmoid(checks.floating("x", x))
+
+
+def sigmoid_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the derivative of the sigmoid, at most 1/4.
+
+        f'(x) = f(x) f(-x) = e / (1 + e)^2,    e = exp(-|x|)
+
+    In this form it is accurate at both ends; f(x) (1 - f(x)) loses its digits where f(x) rounds to 1.
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes from 0 to 1/4, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    e = torch.exp(-checks.floating("x", x).abs())
+    return e / ((1 + e) * (1 + e))
+
+
+def sigmoid_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of the sigmoid.
+
+        f''(x) = f'(x) (1 - 2 f(x)) = -f'(x) tanh(x / 2)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return -sigmoid_slope(x) * torch.tanh(0.5 * x)
+
+
+def sigmoid_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through the sigmoid.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * sigmoid_slope(x)
+
+
+def tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Squash a number to between -1 and 1 by the hyperbolic tangent.
+
+        f(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)) = 2 sigmoid(2x) - 1
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Numbers from -1 to 1, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return torch.tanh(checks.floating("x", x))
+
+
+def tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the derivative of tanh, at most 1.
+
+        f'(x) = 1 - f(x)^2 = 4 e / (1 + e)^2,    e = exp(-2 |x|)
+
+    In this form it is accurate at both ends; 1 - f(x)^2 loses its digits where |f(x)| rounds to 1.
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes from 0 to 1, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    e = torch.exp(-2 * checks.floating("x", x).abs())
+    return 4 * e / ((1 + e) * (1 + e))
+
+
+def tanh_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of tanh.
+
+        f''(x) = -2 f(x) f'(x)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return -2 * tanh(x) * tanh_slope(x)
+
+
+def tanh_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through tanh.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * tanh_slope(x)
+
+
+def relu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Keep what is positive.
+
+        f(x) = max(x, 0)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Numbers of at least 0, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return torch.relu(checks.floating("x", x))
+
+
+def relu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the slope of ReLU: 1 where x > 0, and 0 elsewhere, also at the kink.
+
+        f'(x) = [x > 0]
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes 0 or 1, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return (checks.floating("x", x) > 0).to(x.dtype)
+
+
+def relu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through ReLU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * (x > 0)
+
+
+def leaky_relu(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -> Float[Tensor, "*shape"]:
+    """Keep what is positive and shrink what is negative.
+
+        f(x) = max(x, 0) + a min(x, 0)
+
+    Args:
+        x: Pre-activations, of any shape.
+        negative_slope: The slope a below 0, a finite number.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
+        ValueError: If the slope is not finite.
+
+    Source: derived in the chapter.
+    """
+    return F.leaky_relu(checks.floating("x", x), checks.real("negative_slope", negative_slope))
+
+
+def leaky_relu_slope(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -> Float[Tensor, "*shape"]:
+    """Give the slope of leaky ReLU: 1 where x > 0, and a elsewhere, also at the kink.
+
+        f'(x) = [x > 0] + a [x <= 0]
+
+    Args:
+        x: Pre-activations, of any shape.
+        negative_slope: The slope a below 0, a finite number.
+
+    Returns:
+        Slopes, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
+        ValueError: If the slope is not finite.
+
+    Source: derived in the chapter.
+    """
+    negative_slope = checks.real("negative_slope", negative_slope)
+    positive = (checks.floating("x", x) > 0).to(x.dtype)
+    return positive + negative_slope * (1 - positive)
+
+
+def leaky_relu_backward(
+    grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], negative_slope: float = 0.01
+) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through leaky ReLU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+        negative_slope: The slope a below 0, a finite number.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an array does not hold floating-point numbers or the slope is not a number.
+        ValueError: If the shapes differ, or the slope is not finite.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * leaky_relu_slope(x, negative_slope)
+
+
+def prelu(
+    x: Float[Tensor, "*runs batch features"], negative_slope: Float[Tensor, "*runs slopes"]
+) -> Float[Tensor, "*runs batch features"]:
+    """Keep what is positive and shrink what is negative by a slope that is learned.
+
+        f(x) = max(x, 0) + a min(x, 0)
+
+    Args:
+        x: Pre-activations, of shape (*runs, batch, features).
+        negative_slope: The slope a below 0, of shape (*runs, features), or (*runs, 1) for one that all features share.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes do not fit.
+
+    Source: He et al. (2015).
+    """
+    slope = _prelu_slope(x, negative_slope)
+    return x.clamp(min=0) + slope * x.clamp(max=0)
+
+
+def _prelu_slope(
+    x: Float[Tensor, "*runs batch features"], negative_slope: Float[Tensor, "*runs slopes"]
+) -> Float[Tensor, "*runs 1 slopes"]:
+    checks.rank("x", checks.floating("x", x), at_least=2)
+    features = x.shape[-1] if checks.floating("negative_slope", negative_slope).shape[-1:] != (1,) else 1
+    checks.last_axes("negative_slope", negative_slope, *x.shape[:-2], features, of="x has them without its batch")
+    return negative_slope[..., None, :]
+
+
+def prelu_backward(
+    grad_output: Float[Tensor, "*runs batch features"],
+    x: Float[Tensor, "*runs batch features"],
+    negative_slope: Float[Tensor, "*runs slopes"],
+) -> PReLUGradients:
+    """Carry a gradient back through PReLU, to its input and to its slope.
+
+        dL/dx = dL/df ([x > 0] + a [x <= 0]),    dL/da = sum of dL/df min(x, 0)
+
+    The sum runs over the batch, and over the features where they share one slope.
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took.
+        negative_slope: The slope that the forward pass took.
+
+    Returns:
+        The gradients in `x` and in `negative_slope`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes do not fit.
+
+    Source: He et al. (2015).
+    """
+    slope = _prelu_slope(x, negative_slope)
+    positive = (x > 0).to(x.dtype)
+    grad_x = _grad_output(grad_output, x) * (positive + slope * (1 - positive))
+    grad_slope = (grad_output * x.clamp(max=0)).sum(-2)
+    if negative_slope.shape[-1] != x.shape[-1]:
+        grad_slope = grad_slope.sum(-1, keepdim=True)
+    return PReLUGradients(grad_x, grad_slope)
+
+
+def elu(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape"]:
+    """Keep what is positive and bend what is negative towards -alpha.
+
+        f(x) = max(x, 0) + alpha (exp(min(x, 0)) - 1)
+
+    Args:
+        x: Pre-activations, of any shape.
+        alpha: Minus the limit for very negative x, a finite number.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
+        ValueError: If `alpha` is not finite.
+
+    Source: derived in the chapter.
+    """
+    return F.elu(checks.floating("x", x), checks.real("alpha", alpha))
+
+
+def elu_slope(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape"]:
+    """Give the slope of ELU: 1 where x > 0, and alpha exp(x) elsewhere.
+
+        f'(x) = [x > 0] + [x <= 0] alpha exp(x)
+
+    Args:
+        x: Pre-activations, of any shape.
+        alpha: Minus the limit for very negative x, a finite number.
+
+    Returns:
+        Slopes, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
+        ValueError: If `alpha` is not finite.
+
+    Source: derived in the chapter.
+    """
+    alpha = checks.real("alpha", alpha)
+    positive = (checks.floating("x", x) > 0).to(x.dtype)
+    return positive + alpha * (1 - positive) * torch.exp(x.clamp(max=0))
+
+
+def elu_second_derivative(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of ELU: 0 where x > 0, and alpha exp(x) elsewhere.
+
+        f''(x) = [x <= 0] alpha exp(x)
+
+    Args:
+        x: Pre-activations, of any shape.
+        alpha: Minus the limit for very negative x, a finite number.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
+        ValueError: If `alpha` is not finite.
+
+    Source: derived in the chapter.
+    """
+    return elu_slope(x, alpha) * (x <= 0)
+
+
+def elu_backward(
+    grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], alpha: float = 1.0
+) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through ELU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+        alpha: Minus the limit for very negative x, a finite number.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an array does not hold floating-point numbers or `alpha` is not a number.
+        ValueError: If the shapes differ, or `alpha` is not finite.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * elu_slope(x, alpha)
+
+
+def selu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Scale an ELU so that mean 0 and variance 1 are kept from layer to layer under LeCun weights.
+
+        f(x) = 1.0507 elu(x, 1.6733)
+
+    The two numbers, `SELU_SCALE` and `SELU_ALPHA`, solve E[f(z)] = 0 and E[f(z)^2] = 1 for a standard normal z.
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return F.selu(checks.floating("x", x))
+
+
+def selu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the slope of SELU.
+
+        f'(x) = 1.0507 elu'(x, 1.6733)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return SELU_SCALE * elu_slope(x, SELU_ALPHA)
+
+
+def selu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of SELU.
+
+        f''(x) = 1.0507 elu''(x, 1.6733)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return SELU_SCALE * elu_second_derivative(x, SELU_ALPHA)
+
+
+def selu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through SELU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * selu_slope(x)
+
+
+def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Round off the kink of ReLU.
+
+        f(x) = ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(-|x|))
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Positive numbers, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    # Above its threshold PyTorch gives x; at its default of 20 that is 2e-9 off, at 40 nothing.
+    return F.softplus(checks.floating("x", x), threshold=40)
+
+
+def softplus_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the derivative of softplus, which is the sigmoid.
+
+        f'(x) = 1 / (1 + exp(-x))
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes from 0 to 1, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return sigmoid(x)
+
+
+def softplus_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of softplus, which is the slope of the sigmoid.
+
+        f''(x) = e / (1 + e)^2,    e = exp(-|x|)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return sigmoid_slope(x)
+
+
+def softplus_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through softplus.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * softplus_slope(x)
+
+
+def normal_cdf(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the probability that a standard normal number is at most x.
+
+        Phi(x) = integral of exp(-s^2 / 2) / sqrt(2 pi) ds from -infinity to x
+
+    Args:
+        x: Numbers, of any shape.
+
+    Returns:
+        Probabilities, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return 0.5 * torch.erfc(checks.floating("x", x) * -math.sqrt(0.5))
+
+
+def normal_density(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the density of the standard normal distribution.
+
+        phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Densities, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    checks.floating("x", x)
+    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def gelu(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor, "*shape"]:
+    """Weigh a number by the probability that a standard normal number is less.
+
+        f(x) = x Phi(x)                                                    approximate = "none"
+        f(x) = x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))             approximate = "tanh"
+
+    Args:
+        x: Pre-activations, of any shape.
+        approximate: "none" for the exact function or "tanh" for the usual approximation to it.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+        ValueError: If `approximate` is another word.
+
+    Source: derived in the chapter.
+    """
+    checks.choice("approximate", approximate, ("none", "tanh"))
+    return F.gelu(checks.floating("x", x), approximate=approximate)
+
+
+def gelu_slope(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor, "*shape"]:
+    """Give the derivative of GELU.
+
+        f'(x) = Phi(x) + x phi(x)                                          approximate = "none"
+        f'(x) = s(v) + x v' s'(v),    v = sqrt(8 / pi) (x + 0.044715 x^3)  approximate = "tanh"
+
+    with s the sigmoid, since (1 + tanh(v / 2)) / 2 = s(v).
+
+    Args:
+        x: Pre-activations, of any shape.
+        approximate: "none" for the exact function or "tanh" for the usual approximation to it.
+
+    Returns:
+        Slopes, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+        ValueError: If `approximate` is another word.
+
+    Source: derived in the chapter.
+    """
+    if checks.choice("approximate", approximate, ("none", "tanh")) == "none":
+        return normal_cdf(x) + x * normal_density(x)
+    scale = math.sqrt(8 / math.pi)
+    v, v_slope = scale * checks.floating("x", x) * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
+    return sigmoid(v) + x * v_slope * sigmoid_slope(v)
+
+
+def gelu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of the exact GELU.
+
+        f''(x) = phi(x) (2 - x^2)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return normal_density(x) * (2 - x * x)
+
+
+def gelu_backward(
+    grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], approximate: str = "none"
+) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through GELU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+        approximate: "none" for the exact function or "tanh" for the usual approximation to it.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an array does not hold floating-point numbers.
+        ValueError: If the shapes differ, or `approximate` is another word.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * gelu_slope(x, approximate)
+
+
+def silu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Weigh a number by its own sigmoid (also called swish).
+
+        f(x) = x sigmoid(x)
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Activations, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return F.silu(checks.floating("x", x))
+
+
+def silu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the derivative of SiLU.
+
+        f'(x) = s(x) + x s'(x),    s the sigmoid
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Slopes, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return sigmoid(x) + x * sigmoid_slope(x)
+
+
+def silu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give the second derivative of SiLU.
+
+        f''(x) = 2 s'(x) + x s''(x),    s the sigmoid
+
+    Args:
+        x: Pre-activations, of any shape.
+
+    Returns:
+        Second derivatives, of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+
+    Source: derived in the chapter.
+    """
+    return 2 * sigmoid_slope(x) + x * sigmoid_second_derivative(x)
+
+
+def silu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Carry a gradient back through SiLU.
+
+        dL/dx = dL/df f'(x)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of the shape of `x`.
+        x: Pre-activations that the forward pass took, of any shape.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes differ.
+
+    Source: derived in the chapter.
+    """
+    return _grad_output(grad_output, x) * silu_slope(x)
+
+
+def _halves(x: Float[Tensor, "*batch both"]) -> tuple[Float[Tensor, "*batch half"], Float[Tensor, "*batch half"]]:
+    checks.multiple("the last axis of x", checks.rank("x", checks.floating("x", x), at_least=1).shape[-1], 2)
+    return x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :]
+
+
+def swiglu(x: Float[Tensor, "*batch both"]) -> Float[Tensor, "*batch half"]:
+    """Let one half of the features gate the other.
+
+        f(g, v) = silu(g) v,    x = (g, v)
+
+    Args:
+        x: Pre-activations, of shape (*batch, 2 features): first the gates g, then the values v.
+
+    Returns:
+        Activations, of shape (*batch, features) and the dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers.
+        ValueError: If the number of features is odd.
+
+    Source: Shazeer (2020).
+    """
+    gate, value = _halves(x)
+    return silu(gate) * value
+
+
+def swiglu_backward(
+    grad_output: Float[Tensor, "*batch half"], x: Float[Tensor, "*batch both"]
+) -> Float[Tensor, "*batch both"]:
+    """Carry a gradient back through SwiGLU.
+
+        dL/dg = dL/df v silu'(g),    dL/dv = dL/df silu(g)
+
+    Args:
+        grad_output: Gradient of the loss in the output, of shape (*batch, features).
+        x: Pre-activations that the forward pass took, of shape (*batch, 2 features).
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers.
+        ValueError: If the shapes do not fit.
+
+    Source: derived in the chapter.
+    """
+    gate, value = _halves(x)
+    checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "half of x", gate)
+    return torch.cat((grad_output * value * silu_slope(gate), grad_output * silu(gate)), dim=-1)
+
+
+def _pieces(x: Float[Tensor, "*batch all"], pieces: int) -> Float[Tensor, "*batch features pieces"]:
+    pieces = checks.integer("pieces", pieces, at_least=1)
+    checks.rank("x", checks.floating("x", x), at_least=1)
+    checks.multiple("the last axis of x", x.shape[-1], pieces)
+    return x.reshape(*x.shape[:-1], x.shape[-1] // pieces, pieces)
+
+
+def maxout(x: Float[Tensor, "*batch all"], pieces: int = 2) -> Float[Tensor, "*batch features"]:
+    """Take the largest of each group of pre-activations, each of them a linear map of its own.
+
+        f(x)_j = max(x_(j,1), ..., x_(j,pieces))
+
+    Args:
+        x: Pre-activations, of shape (*batch, features * pieces); the pieces of a feature lie side by side.
+        pieces: How many linear maps compete for a feature, at least 1.
+
+    Returns:
+        Activations, of shape (*batch, features) and the dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or `pieces` is not an integer.
+        ValueError: If the last axis of `x` is not a multiple of `pieces`.
+
+    Source: Goodfellow et al. (2013).
+    """
+    return _pieces(x, pieces).max(-1).values
+
+
+def maxout_backward(
+    grad_output: Float[Tensor, "*batch features"], x: Float[Tensor, "*batch all"], pieces: int = 2
+) -> Float[Tensor, "*batch all"]:
+    """Carry a gradient back through maxout: all of it goes to the piece that won, the first one in a tie.
+
+        dL/dx_(j,k) = dL/df_j [k = argmax x_(j,.)]
+
+    Args:
+        grad_output: Gradient of the loss in the output, of shape (*batch, features).
+        x: Pre-activations that the forward pass took, of shape (*batch, features * pieces).
+        pieces: How many linear maps compete for a feature, at least 1.
+
+    Returns:
+        Gradient of the loss in `x`.
+
+    Raises:
+        TypeError: If an argument does not hold floating-point numbers or `pieces` is not an integer.
+        ValueError: If the shapes do not fit.
+
+    Source: derived in the chapter.
+    """
+    grouped = _pieces(x, pieces)
+    checks.last_axes("grad_output", checks.floating("grad_output", grad_output), *grouped.shape[:-1], of="maxout gives")
+    won = grouped.argmax(-1, keepdim=True) == torch.arange(grouped.shape[-1], device=x.device)
+    return (grad_output[..., None] * won).reshape(x.shape)
+
+
+# Looked up by name at each call, so that a function exchanged in this module is exchanged everywhere.
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(lambda x: identity(x), lambda x: identity_slope(x)),
+    "sigmoid": Activation(lambda x: sigmoid(x), lambda x: sigmoid_slope(x)),
+    "tanh": Activation(lambda x: tanh(x), lambda x: tanh_slope(x)),
+    "relu": Activation(lambda x: relu(x), lambda x: relu_slope(x)),
+    "leaky_relu": Activation(lambda x: leaky_relu(x), lambda x: leaky_relu_slope(x)),
+    "elu": Activation(lambda x: elu(x), lambda x: elu_slope(x)),
+    "selu": Activation(lambda x: selu(x), lambda x: selu_slope(x)),
+    "softplus": Activation(lambda x: softplus(x), lambda x: softplus_slope(x)),
+    "gelu": Activation(lambda x: gelu(x), lambda x: gelu_slope(x)),
+    "silu": Activation(lambda x: silu(x), lambda x: silu_slope(x)),
+}
+
+# Zero almost everywhere for the functions made of straight lines.
+SECOND_DERIVATIVES: dict[str, Callable] = {
+    "identity": lambda x: torch.zeros_like(x),
+    "sigmoid": lambda x: sigmoid_second_derivative(x),
+    "tanh": lambda x: tanh_second_derivative(x),
+    "relu": lambda x: torch.zeros_like(x),
+    "leaky_relu": lambda x: torch.zeros_like(x),
+    "elu": lambda x: elu_second_derivative(x),
+    "selu": lambda x: selu_second_derivative(x),
+    "softplus": lambda x: softplus_second_derivative(x),
+    "gelu": lambda x: gelu_second_derivative(x),
+    "silu": lambda x: silu_second_derivative(x),
+}
+
+
+def lookup(activation: str | Activation) -> Activation:
+    """Give the function and slope of a name in `ACTIVATIONS`; an `Activation` of one's own passes through.
+
+    Args:
+        activation: A name, or an `Activation` of a function and its slope, such as a leaky ReLU of another slope.
+
+    Returns:
+        The pair of function and slope.
+
+    Raises:
+        ValueError: If the name is unknown; the message lists the known ones.
+        TypeError: If it is neither a name nor an `Activation`.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    checks.instance("activation", activation, str, "a name or an Activation")
+    return ACTIVATIONS[checks.choice("activation", activation, ACTIVATIONS)]

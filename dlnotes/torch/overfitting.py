@@ -1,0 +1,139 @@
+"""Augmentation, and the bias-variance decomposition, in PyTorch; see `dlnotes.numpy.overfitting`.
+
+Only what runs on every batch, or on many models, has a variant here. What is drawn lies on the device of its generator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dlnotes import checks
+from dlnotes.torch import training
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+
+class BiasVariance(NamedTuple):
+    """Squared bias, variance and their sum at each point; the sum is the mean squared distance to the target."""
+
+    bias_squared: Tensor
+    variance: Tensor
+    error: Tensor
+
+
+def bias_variance_decomposition(
+    predictions: Float[Tensor, "*runs_and_sets_and_points"], target: Float[Tensor, "*points"]
+) -> BiasVariance:
+    """Split the error of models fitted to many training sets into squared bias and variance, without bias in either.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.bias_variance_decomposition`.
+    """
+    checks.floating("target", target)
+    checks.rank("predictions", checks.floating("predictions", predictions), at_least=target.ndim + 1)
+    checks.last_axes("predictions", predictions, *target.shape, of="target")
+    axis = -1 - target.ndim
+    checks.axis("predictions", predictions, axis, at_least=2, described="training sets")
+    sets = predictions.shape[axis]
+    mean = predictions.mean(dim=axis, keepdim=True)
+    rest, distance = predictions - mean, predictions - target
+    variance = (rest * rest).sum(dim=axis) / (sets - 1)
+    offset = mean.squeeze(axis) - target
+    return BiasVariance(offset * offset - variance / sets, variance, (distance * distance).mean(dim=axis))
+
+
+def shift_offsets(shape: tuple[int, ...], generator: torch.Generator, most: int) -> Int[Tensor, "..."]:
+    """Draw how far each image is moved: down and to the right, negative for up and to the left.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.shift_offsets`; the shape is that of all runs.
+    """
+    shape, most = checks.shape("shape", shape), checks.integer("most", most, at_least=0)
+    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    return torch.randint(-most, most + 1, (*shape, 2), generator=generator, device=generator.device)
+
+
+def _moved(x: Tensor, offset: Tensor, axis: int, fill: float) -> Tensor:
+    """Move along one axis of the images, each by its own offset, shape (*runs, batch)."""
+    size = x.shape[axis]
+    source = torch.arange(size, device=x.device) - offset[..., None]
+    shape = [1, 1, 1]
+    shape[axis] = size
+    source = source.reshape(*offset.shape, *shape)
+    taken = torch.take_along_dim(x, source.clamp(0, size - 1), axis)
+    return torch.where((source >= 0) & (source < size), taken, fill)
+
+
+def shift(x: Float[Tensor, "*shape"], offsets: Int[Tensor, "*batch two"], *, fill: float = 0.0) -> Float[Tensor, "..."]:
+    """Move each image by whole pixels.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.shift`.
+    """
+    checks.rank("x", checks.floating("x", x), at_least=3)
+    checks.last_axes("offsets", checks.integers("offsets", offsets), *x.shape[:-3], 2, of="x")
+    fill = checks.real("fill", fill)
+    x = x.expand(*offsets.shape[:-1], *x.shape[-3:])
+    if 0 in x.shape:
+        return x.clone()
+    return _moved(_moved(x, offsets[..., 0], -2, fill), offsets[..., 1], -1, fill)
+
+
+def flip_mask(shape: tuple[int, ...], generator: torch.Generator, probability: float = 0.5) -> Bool[Tensor, "..."]:
+    """Draw which images are flipped.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.flip_mask`; the shape is that of all runs.
+    """
+    shape = checks.shape("shape", shape)
+    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    probability = checks.real("probability", probability, at_least=0, at_most=1)
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32) < probability
+
+
+def flip(x: Float[Tensor, "*shape"], mask: Bool[Tensor, "*batch"]) -> Float[Tensor, "..."]:
+    """Mirror the images in the mask, left to right.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.flip`.
+    """
+    checks.rank("x", checks.floating("x", x), at_least=3)
+    checks.last_axes("mask", checks.booleans("mask", mask), *x.shape[:-3], of="x")
+    return torch.where(mask[..., None, None, None], x.flip(-1), x)
+
+
+def add_noise(
+    x: Float[Tensor, "*shape"], noise: Float[Tensor, "*runs_and_shape"], deviation: float | Float[Tensor, "*own"]
+) -> Float[Tensor, "*runs_and_shape"]:
+    """Blur the inputs by noise.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.add_noise`.
+    """
+    checks.last_axes("noise", checks.floating("noise", noise), *checks.floating("x", x).shape, of="x")
+    if isinstance(checks.reals("deviation", deviation, at_least=0), Tensor):
+        checks.shaped("deviation", deviation, noise.shape[: deviation.ndim], of="the leading axes of noise")
+    return x + training.per_run(deviation, noise) * noise
+
+
+def mixup(
+    x: Float[Tensor, "*shape"],
+    targets: Float[Tensor, "*batch outputs"],
+    partner: Int[Tensor, "*batch"],
+    share: Float[Tensor, "*batch"],
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*batch outputs"]]:
+    """Mix each example with another, inputs and targets alike.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.mixup`.
+    """
+    checks.rank("partner", checks.integers("partner", partner), at_least=1)
+    checks.labels("partner", partner, partner.shape[-1])
+    checks.same_shape("share", checks.floating("share", share), "partner", partner)
+    checks.reals("share", share, at_least=0, at_most=1)
+    mixed = []
+    for name, values in (("x", x), ("targets", targets)):
+        checks.rank(name, checks.floating(name, values), at_least=partner.ndim)
+        checks.shaped(f"leading axes of {name}", torch.empty(values.shape[: partner.ndim]), partner.shape, of="partner")
+        trailing = (1,) * (values.ndim - partner.ndim)
+        others = torch.take_along_dim(values, partner.reshape(*partner.shape, *trailing), dim=partner.ndim - 1)
+        own = share.to(values.dtype).reshape(*share.shape, *trailing)
+        mixed.append(own * values + (1 - own) * others)
+    return mixed[0], mixed[1]

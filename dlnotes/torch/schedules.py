@@ -1,0 +1,141 @@
+"""Learning rates as functions of the step, with one number a run on any device; see `dlnotes.numpy.schedules`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dlnotes import checks
+from dlnotes.torch import training
+
+Tensors = dict[str, Tensor]
+Number = int | float | Tensor
+
+
+def _steps(step: Number, *others: Number) -> Tensor:
+    """Give the step in float64, on the device of what it will meet; on the host it costs no wait."""
+    device = next((other.device for other in (step, *others) if isinstance(other, Tensor)), None)
+    dtype = torch.float32 if device is not None and device.type == "mps" else torch.float64
+    return torch.as_tensor(step, dtype=dtype, device=device)
+
+
+def step_decay(step: Number, learning_rate: Number, every: int, factor: Number = 0.1) -> Tensor:
+    """Lower the rate by a factor every so many steps.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.step_decay`.
+    """
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("every", every, at_least=1)
+    checks.reals("factor", factor, above=0, at_most=1)
+    return learning_rate * torch.pow(factor, torch.floor(_steps(step, learning_rate, factor) / every))
+
+
+def exponential_decay(step: Number, learning_rate: Number, factor: Number) -> Tensor:
+    """Lower the rate by the same factor in every step.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.exponential_decay`.
+    """
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.reals("factor", factor, above=0, at_most=1)
+    return learning_rate * torch.pow(factor, _steps(step, learning_rate, factor))
+
+
+def inverse_time_decay(step: Number, learning_rate: Number, decay: Number, power: Number = 1.0) -> Tensor:
+    """Lower the rate like a power of one over time.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.inverse_time_decay`.
+    """
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.reals("decay", decay, at_least=0)
+    checks.reals("power", power, at_least=0)
+    return learning_rate / torch.pow(1 + decay * _steps(step, learning_rate, decay, power), power)
+
+
+def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number = 0.0) -> Tensor:
+    """Lower the rate along half a cosine, and keep it there.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.cosine`.
+    """
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    share = (_steps(step, learning_rate, final_rate) / steps).clamp(max=1)
+    return final_rate + (learning_rate - final_rate) * ((1 + torch.cos(math.pi * share)) / 2)
+
+
+def warm_up(step: Number, learning_rate: Number, steps: int) -> Tensor:
+    """Raise the rate in a straight line, and keep it there.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.warm_up`.
+    """
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=0)
+    return learning_rate * ((_steps(step, learning_rate) + 1) / (steps + 1)).clamp(max=1)
+
+
+def warm_up_stable_decay(
+    step: Number,
+    learning_rate: Number,
+    warm_up_steps: int,
+    stable_steps: int,
+    decay_steps: int,
+    final_rate: Number = 0.0,
+) -> Tensor:
+    """Raise the rate, hold it, and lower it in a straight line at the end.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.warm_up_stable_decay`.
+    """
+    checks.integer("stable_steps", stable_steps, at_least=0)
+    checks.integer("decay_steps", decay_steps, at_least=1)
+    checks.integer("warm_up_steps", warm_up_steps, at_least=0)
+    checks.reals("final_rate", final_rate, at_least=0)
+    end = warm_up_steps + stable_steps + decay_steps
+    left = ((end - _steps(step, learning_rate, final_rate)) / decay_steps).clamp(0, 1)
+    return final_rate + (warm_up(step, learning_rate, warm_up_steps) - final_rate) * left
+
+
+def exponential_sweep(step: Number, lowest: Number, highest: Number, steps: int) -> Tensor:
+    """Raise the rate by the same factor in every step, from the lowest to the highest: the sweep of a range test.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.exponential_sweep`.
+    """
+    checks.reals("lowest", lowest, above=0)
+    checks.reals("highest", highest, above=0)
+    checks.integer("steps", steps, at_least=2)
+    return lowest * torch.pow(highest / lowest, _steps(step, lowest, highest) / (steps - 1))
+
+
+class ScaleState(NamedTuple):
+    """Steps taken."""
+
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Multiply what comes from the parts of a chain before it, by a number or a schedule.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.Scale`.
+    """
+
+    factor: float | Tensor | Callable
+    elementwise: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not callable(self.factor):
+            checks.reals("factor", self.factor)
+
+    def init(self, params: Tensors) -> ScaleState:
+        """Start at step 0."""
+        return ScaleState(0)
+
+    @torch.no_grad()
+    def update(self, grads: Tensors, state: ScaleState, params: Tensors) -> tuple[Tensors, ScaleState]:
+        """Give the scaled gradients, and the next state."""
+        factor = training.at_step(self.factor, state.step)
+        return {name: training.per_run(factor, g) * g for name, g in grads.items()}, ScaleState(state.step + 1)

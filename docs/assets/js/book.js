@@ -1,0 +1,95 @@
+// What pages need besides the theme: the filter of the ledger, scroll regions that a keyboard reaches, print.
+"use strict";
+
+// --- Scroll regions: what is wider than its place can be focused, and so scrolled with the keyboard. ---
+(function () {
+  const selector = ".equation__formula, .md-typeset__scrollwrap, .formula, .output pre > code, .figure__code pre > code";
+
+  function mark(region) {
+    const wide = region.scrollWidth > region.clientWidth + 1;
+    if (wide && !region.hasAttribute("tabindex")) {
+      region.tabIndex = 0;
+      region.dataset.scrolls = "";
+      if (region.matches(".equation__formula, .md-typeset__scrollwrap")) {
+        region.setAttribute("role", "group");
+        region.setAttribute("aria-label", region.matches(".equation__formula") ? "Formula, scrolls sideways" : "Table, scrolls sideways");
+      }
+    } else if (!wide && "scrolls" in region.dataset) {
+      for (const name of ["tabindex", "role", "aria-label", "data-scrolls"]) region.removeAttribute(name);
+    }
+  }
+
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
+  const watch = () => document.querySelectorAll(selector).forEach((region) => sizes.observe(region));
+  watch();
+  window.addEventListener("load", watch); // the theme wraps tables when it starts
+  document.fonts?.ready.then(() => document.querySelectorAll(selector).forEach(mark));
+
+  // The theme's bars of buttons are landmarks that all bear one name; they are no places to go to.
+  const bars = new MutationObserver(() => {
+    for (const bar of document.querySelectorAll("nav.md-code__nav:not([role])")) bar.setAttribute("role", "none");
+  });
+  bars.observe(document.body, { childList: true, subtree: true });
+})();
+
+// --- The ledger's filter: its state is in the address, so that a view can be linked. ---
+(function () {
+  const form = document.getElementById("ledger-filter");
+  if (!form) return;
+  const rows = [...document.querySelectorAll(".ledger__row")];
+  const chapters = [...document.querySelectorAll(".ledger__chapter")];
+  const status = form.querySelector(".filter__count");
+  const fields = [...form.querySelectorAll("select")];
+  const matches = {
+    verdict: (row, value) => row.dataset.verdict === value,
+    note: (row, value) => row.dataset.notes.split(" ").includes(value),
+    chapter: (row, value) => row.dataset.chapter === value,
+    state: (row, value) => row.dataset.state === value,
+  };
+
+  function apply() {
+    const chosen = fields.filter((field) => field.value);
+    let shown = 0;
+    for (const row of rows) {
+      row.hidden = !chosen.every((field) => matches[field.name](row, field.value));
+      shown += row.hidden ? 0 : 1;
+    }
+    for (const chapter of chapters) chapter.hidden = !chapter.querySelector(".ledger__row:not([hidden])");
+    status.textContent = `${shown} of ${rows.length} claims shown.`;
+    return chosen;
+  }
+
+  function read() {
+    const wanted = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+    for (const field of fields) {
+      const value = wanted.get(field.name) || "";
+      field.value = [...field.options].some((option) => option.value === value) ? value : "";
+    }
+    apply();
+  }
+
+  function write() {
+    const state = new URLSearchParams(apply().map((field) => [field.name, field.value])).toString();
+    history.replaceState(null, "", state ? `#${state}` : location.pathname + location.search);
+  }
+
+  form.addEventListener("change", write);
+  form.addEventListener("reset", () => setTimeout(write));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", () => location.hash.includes("=") && read());
+  form.hidden = false;
+  read();
+})();
+
+// --- Print: what is closed opens, and closes again afterwards; pictures not yet seen are fetched. ---
+(function () {
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const details of opened) details.open = true;
+    for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+  });
+})();

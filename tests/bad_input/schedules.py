@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+
+RATES, LOSSES = np.array([0.1, 0.2, 0.3]), np.ones((2, 3))
+
+CASES = [
+    ("step_decay", {"step": 1, "learning_rate": -0.1, "every": 2}, ValueError, "learning_rate"),
+    ("step_decay", {"step": 1, "learning_rate": 0.1, "every": 0}, ValueError, "every"),
+    ("step_decay", {"step": 1, "learning_rate": 0.1, "every": 2, "factor": 1.5}, ValueError, "factor"),
+    ("exponential_decay", {"step": 1, "learning_rate": 0.1, "factor": 0.0}, ValueError, "factor"),
+    ("exponential_decay", {"step": 1, "learning_rate": "fast", "factor": 0.5}, TypeError, "learning_rate"),
+    ("inverse_time_decay", {"step": 1, "learning_rate": 0.1, "decay": -1.0}, ValueError, "decay"),
+    ("inverse_time_decay", {"step": 1, "learning_rate": 0.1, "decay": 1.0, "power": -1.0}, ValueError, "power"),
+    ("cosine", {"step": 1, "learning_rate": np.array([np.nan]), "steps": 2}, ValueError, "learning_rate"),
+    ("cosine", {"step": 1, "learning_rate": 0.1, "steps": 0}, ValueError, "steps"),
+    ("cosine", {"step": 1, "learning_rate": 0.1, "steps": 2, "final_rate": -0.1}, ValueError, "final_rate"),
+    ("warm_up", {"step": 1, "learning_rate": 0.1, "steps": -1}, ValueError, "steps"),
+    ("warm_up", {"step": 1, "learning_rate": 0.1, "steps": 1.5}, TypeError, "steps"),
+    *(
+        (
+            "warm_up_stable_decay",
+            {"step": 1, "learning_rate": 0.1, "warm_up_steps": 1, "stable_steps": 1, "decay_steps": 1, **wrong},
+            ValueError,
+            *wrong,
+        )
+        for wrong in (
+            {"learning_rate": -1.0},
+            {"warm_up_steps": -1},
+            {"stable_steps": -1},
+            {"decay_steps": 0},
+            {"final_rate": -1.0},
+        )
+    ),
+    ("exponential_sweep", {"step": 1, "lowest": 0.0, "highest": 1.0, "steps": 5}, ValueError, "lowest"),
+    ("exponential_sweep", {"step": 1, "lowest": 0.1, "highest": 0.0, "steps": 5}, ValueError, "highest"),
+    ("exponential_sweep", {"step": 1, "lowest": 0.1, "highest": 1.0, "steps": 1}, ValueError, "steps"),
+    ("range_test", {"rates": RATES[:1], "losses": LOSSES[:, :1]}, ValueError, "rates"),
+    ("range_test", {"rates": RATES, "losses": LOSSES[:, :2]}, ValueError, "losses"),
+    ("range_test", {"rates": RATES, "losses": np.ones(3, dtype=int)}, TypeError, "losses"),
+    ("range_test", {"rates": RATES, "losses": LOSSES, "beta": 1.0}, ValueError, "beta"),
+    ("range_test", {"rates": RATES, "losses": LOSSES, "tolerance": 1.0}, ValueError, "tolerance"),
+    ("Scale", {"factor": np.nan}, ValueError, "factor"),
+]

@@ -1,0 +1,157 @@
+"""The commands do their work in order, and say in one line why they cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlnotes import __main__ as commands
+from dlnotes.book import figures
+from tests.book import small_book
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    small_book.write(tmp_path)
+    monkeypatch.chdir(tmp_path / "docs")
+    return tmp_path
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Record what would be drawn and built."""
+    done: list[Any] = []
+
+    def run(command: list[str], **settings: Any) -> subprocess.CompletedProcess:
+        done.append((command[1:], settings["cwd"]))
+        return subprocess.CompletedProcess(command, 3 if "fails" in done else 0)
+
+    monkeypatch.setattr(figures, "draw", lambda layout, stems: done.append(stems))
+    monkeypatch.setattr(subprocess, "run", run)
+    return done
+
+
+def test_check_gives_the_exit_code_of_what_it_finds(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["check"]) == 0
+    (book / "docs" / "index.md").write_text("# Home\n\n$\n")
+    assert commands.main(["check"]) == 1
+    assert "docs/index.md:3: formula:" in capsys.readouterr().out
+
+
+def test_figures_are_drawn_for_the_chapters_named(book: Path, steps: list[Any]) -> None:
+    assert commands.main(["figures"]) == 0
+    assert commands.main(["figures", "initialization"]) == 0
+    assert steps == [None, ["initialization"]]
+
+
+def test_site_checks_draws_and_builds_in_this_order(
+    book: Path, steps: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(["site"]) == 0
+    assert steps == [None, (["-m", "mkdocs", "build", "--strict"], book)]
+    told = capsys.readouterr().out
+    assert str(book / "site" / "index.html") in told
+    assert "python -m http.server -d" in told
+
+
+def test_site_builds_nothing_while_a_rule_is_broken(
+    book: Path, steps: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (book / "docs" / "index.md").write_text("# Home\n\n$\n")
+    assert commands.main(["site"]) == 1
+    assert steps == []
+    assert capsys.readouterr().err == "dlnotes: the site is not built while a rule is broken\n"
+
+
+def test_a_build_that_fails_is_told(book: Path, steps: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    steps.append("fails")
+    assert commands.main(["site"]) == 1
+    assert "failed with exit code 3" in capsys.readouterr().err
+
+
+def test_serve_draws_and_serves(book: Path, steps: list[Any]) -> None:
+    assert commands.main(["serve"]) == 0
+    assert steps == [None, (["-m", "mkdocs", "serve"], book)]
+
+
+def test_a_figure_that_fails_is_told(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def draw(layout: object, stems: object) -> None:
+        raise figures.FigureError("initialization/relu-depth: no")
+
+    monkeypatch.setattr(figures, "draw", draw)
+    assert commands.main(["figures"]) == 1
+    assert capsys.readouterr().err == "dlnotes: initialization/relu-depth: no\n"
+
+
+def test_run_runs_the_blocks_of_a_chapter(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = book / "docs" / "chapters" / "initialization.md"
+    page.write_text("# A\n\n```python\nassert 1 + 1 == 2\n```\n")
+    assert commands.main(["run", "initialization"]) == 0
+    page.write_text("# A\n\n```python\nassert 1 + 1 == 3\n```\n")
+    assert commands.main(["run", "initialization"]) == 1
+    assert "initialization.md" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stem", "message"),
+    [("initialisation", "did you mean initialization?"), ("q", "the chapters are initialization")],
+)
+@pytest.mark.parametrize("command", ["run", "figures"])
+def test_a_chapter_that_is_not_there_is_named(
+    book: Path, capsys: pytest.CaptureFixture[str], command: str, stem: str, message: str
+) -> None:
+    assert commands.main([command, stem]) == 2
+    assert capsys.readouterr().err == f"dlnotes: there is no chapter {stem}; {message}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "package"), [("check", "yaml"), ("check", "py_mini_racer"), ("site", "mkdocs"), ("figures", "tqdm")]
+)
+def test_a_missing_package_is_told_in_one_line(tmp_path: Path, command: str, package: str) -> None:
+    small_book.write(tmp_path)
+    code = f"import sys\nsys.modules[{package!r}] = None\n"
+    if command == "site":
+        code += "from dlnotes.book import figures\nfigures.draw = lambda *_: None\n"
+    code += f"from dlnotes import __main__\nsys.exit(__main__.main([{command!r}]))\n"
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code],  # -P: the small book's package must not hide the real one
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr == f'dlnotes: {command} needs {package}: pip install -e ".[site]"\n'
+
+
+def test_a_slip_in_the_book_itself_keeps_its_traceback(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlnotes.book.check", None)
+    monkeypatch.delattr("dlnotes.book.check", raising=False)
+    with pytest.raises(ImportError):
+        commands.main(["check"])
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        commands.main([])
+    assert error.value.code == 2
+    with pytest.raises(SystemExit):
+        commands.main(["--help"])
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("check", "figures", "run", "site", "serve"))
+
+
+def test_an_interrupt_ends_quietly(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(layout: object, stems: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "draw", draw)
+    assert commands.main(["figures"]) == 130

@@ -1,0 +1,113 @@
+"""What the press gathers from the whole book."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dlnotes.book import context, lists
+from tests.book import sample
+from tests.book.test_directives import block, visible
+
+
+@pytest.fixture
+def book(tmp_path):
+    return sample.write(tmp_path)
+
+
+def test_every_claim_stands_in_the_list_with_its_verdict_and_whether_it_is_settled(book):
+    shown = sample.convert(book, "claims.md")
+    rows = re.findall(r'<li class="ledger__row"([^>]*)>(.*?)</li>', shown, re.DOTALL)
+    assert [re.search(r'id="(\w+)"', attributes)[1] for attributes, _ in rows] == ["doubles", "halves", "later"]
+    assert 'data-state="settled"' in rows[0][0]
+    assert 'href="chapters/growth.md#claim-doubles"' in rows[0][1]
+    for attributes, body in rows[1:]:
+        assert 'data-state="open"' in attributes
+        assert "Not settled yet" in visible(body)
+    assert 'data-notes="N1 N4"' in rows[0][0]
+    assert "wrong as written" in visible(rows[1][1])
+
+
+def test_claims_are_grouped_by_chapter_and_written_chapters_come_first(book):
+    shown = sample.convert(book, "claims.md")
+    assert re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', shown) == [
+        ("notes", "Notes"),
+        ("growth", "Growth"),
+        ("not_written_yet", "Not written yet"),
+    ]
+
+
+def test_the_filter_offers_what_there_is_and_is_hidden_until_a_script_shows_it(book):
+    form = block(sample.convert(book, "claims.md"), "<form")
+    assert re.match(r"<form [^>]*hidden", form)
+    for name in ("verdict", "note", "chapter", "state"):
+        assert re.search(rf'<label for="filter-{name}">.*?<select [^>]*name="{name}"', form, re.DOTALL)
+    assert 'value="not_written_yet"' in form
+    assert 'role="status"' in form
+
+
+def test_the_tally_counts_the_ledger(book):
+    shown = visible(block(sample.convert(book, "index.md"), '<div class="tally"'))
+    assert " ".join(shown.split()) == "3 claims 1 holds 1 holds under conditions 1 wrong as written"
+
+
+def test_a_claim_is_shown_on_another_page_with_the_block_that_settles_it(book):
+    shown = sample.convert(book, "index.md")
+    claim = block(shown, '<div aria-labelledby="claim-doubles-words"')
+    assert "print(2 * 2)" in visible(claim)
+    assert "4 < 5" in visible(block(claim, '<div class="output'))
+    assert 'href="chapters/growth.md#claim-doubles"' in claim
+
+
+def test_a_claim_that_no_chapter_settles_cannot_be_shown(book):
+    page = book.docs / "index.md"
+    page.write_text(page.read_text("utf-8").replace("doubles", "halves"), "utf-8")
+    with pytest.raises(context.PageError, match=r"docs/index\.md:3: claim-showcase: no chapter settles halves"):
+        sample.convert(book, "index.md")
+
+
+def test_the_cards_of_all_chapters_say_the_same_on_their_own_page(book):
+    shown = sample.convert(book, "flashcards.md")
+    assert re.search(r'<h2 id="growth">Growth</h2>', shown)
+    card = block(shown, '<details class="flashcard"')
+    assert 'href="chapters/growth.md#eq-double"' in card
+    assert "(1) in Growth" in visible(card)
+    assert 'href="chapters/growth.md#growth"' in card
+    assert 'href="chapters/decay.md#decay"' in card
+    assert r"\eqref{untouched}" in visible(card)  # code stays as it is
+    assert 'href="claims.md#n1"' in card
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("[a](#b)", "[a](chapters/growth.md#b)"),
+        ("[a](decay.md#b)", "[a](chapters/decay.md#b)"),
+        ("[a](../claims.md)", "[a](claims.md)"),
+        ("[a](https://example.org/x) and [b](mailto:x@y.z)", "[a](https://example.org/x) and [b](mailto:x@y.z)"),
+        (r"\eqref{a} \eqref{decay/b} \figref{c}", r"\eqref{growth/a} \eqref{decay/b} \figref{growth/c}"),
+    ],
+)
+def test_text_of_a_chapter_on_another_page(book, line, expected):
+    page = context.Context(book, "flashcards.md", context.pages.parse(""))
+    assert lists.elsewhere(page, "growth", [line, "````", line, "```", line, "````", line]) == [
+        expected, "````", line, "```", line, "````", expected,
+    ]  # fmt: skip
+
+
+def test_references_are_sorted_and_name_the_chapters_that_cite_them(book):
+    shown = sample.convert(book, "references.md")
+    entries = re.findall(r'<li class="references__entry" id="(\w+)">(.*?)</li>', shown, re.DOTALL)
+    assert [key for key, _ in entries] == ["alone1999", "glorot2010"]
+    assert (
+        visible(entries[1][1])
+        == "Xavier Glorot and Yoshua Bengio (2010). On difficulty. A conference. Cited in Growth."
+    )
+    assert 'href="chapters/growth.md#reference"' in entries[1][1]
+    assert "Cited" not in entries[0][1]
+
+
+def test_the_notes_have_anchors(book):
+    shown = sample.convert(book, "claims.md")
+    assert [f"n{number}" for number in range(1, 6)] == re.findall(r'<dt id="(\w+)">', shown)

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tests.parity.adaptive_methods import walk
+
+RATES = np.array([[0.1, 0.3], [0.0, 2.0], [1e-3, 1.0]])
+ORDER = np.random.default_rng(0).permuted(np.tile(np.arange(7), (2, 3, 1)), axis=-1)
+
+CASES = {
+    "SGD": [walk(0.1), walk(RATES), walk(RATES[:, 0]), walk(lambda step: 0.1 / (1 + step))],
+    "batches_per_epoch": [
+        lambda backend, array: ((7, 3), {}),
+        lambda backend, array: ((7, 3, True), {}),
+        lambda backend, array: ((2, 3, True), {}),
+    ],
+    "split_into_batches": [
+        lambda backend, array: ((array(ORDER), 3), {}),
+        lambda backend, array: ((array(ORDER[0, 0]), 3), {"drop_last": True}),
+    ],
+}

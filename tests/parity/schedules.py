@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tests.parity.adaptive_methods import RATES, walk
+
+STEPS = np.arange(30)
+
+
+def at(*arguments, rates=RATES):
+    """Ask for one step with a number, one step with a rate a run, and many steps at once."""
+    return [
+        lambda backend, array: ((7, 0.3, *arguments), {}),
+        lambda backend, array: ((7, array(rates), *arguments), {}),
+        lambda backend, array: ((array(STEPS), 0.3, *arguments), {}),
+    ]
+
+
+CASES = {
+    "step_decay": [*at(3), *at(5, 0.5), lambda backend, array: ((7, 0.1, 3, array(RATES[:1] + 0.1)), {})],
+    "exponential_decay": at(0.9),
+    "inverse_time_decay": [*at(0.1), *at(0.1, 0.6)],
+    "cosine": [*at(20), *at(20, 0.01), lambda backend, array: ((7, array(RATES), 20, array(RATES / 2)), {})],
+    "warm_up": [*at(10), *at(0)],
+    "warm_up_stable_decay": [*at(5, 10, 12), *at(0, 0, 1, 0.2)],
+    "exponential_sweep": at(2.0, 30, rates=RATES + 0.1),
+    "Scale": [walk(-0.5), walk(RATES), walk(lambda step: 1.0 + step)],
+}

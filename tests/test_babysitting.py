@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlnotes.numpy import adaptive_methods, babysitting, initialization, minibatch, network, objective
+
+
+def frozen(x):
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+def drawn(*shape, dtype=np.float64, seed=0):
+    return frozen(np.random.default_rng((seed, *shape)).normal(size=shape).astype(dtype))
+
+
+# --- the first loss ---
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 1000])
+def test_first_loss_of_small_logits_is_the_logarithm_of_the_classes(classes):
+    assert babysitting.expected_first_loss(classes) == np.log(classes)
+    small = babysitting.expected_first_loss(classes, 1e-3) - np.log(classes)
+    assert small == pytest.approx((1 - 1 / classes) * 1e-6 / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(("classes", "deviation"), [(2, 0.5), (10, 0.87), (10, 3.0), (100, 2.0), (3, 15.0)])
+def test_first_loss_of_spread_logits(classes, deviation):
+    logits = deviation * np.random.default_rng(0).normal(size=(200_000, classes))
+    losses = np.logaddexp.reduce(logits, axis=-1)
+    expected = babysitting.expected_first_loss(classes, deviation)
+    assert expected == pytest.approx(losses.mean(), abs=4 * losses.std() / np.sqrt(len(losses)))
+    assert np.log(classes) < expected < np.log(classes) + deviation**2 / 2
+
+
+def first_losses(deviation, *, runs):
+    """Give the first loss of untrained networks on digits-like data, and the deviation of their logits."""
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(500, 64)), generator.integers(0, 10, 500)
+    parameters = network.initialize((64, 100, 10), generator, runs=(runs,))
+    if deviation is not None:
+        parameters["2.weight"] = deviation * generator.normal(size=(runs, 10, 100))
+    logits, _ = network.forward(parameters, x)
+    return objective.cross_entropy(logits, y), logits.std()
+
+
+def test_known_first_losses():
+    small, _ = first_losses(0.01, runs=20)
+    assert np.abs(small - np.log(10)).max() < 0.02
+    he, deviation = first_losses(None, runs=50)
+    expected = babysitting.expected_first_loss(10, deviation)
+    assert he.mean() == pytest.approx(expected, abs=4 * he.std() / np.sqrt(50))
+    assert expected > np.log(10) + 0.3
+
+
+def test_first_loss_check_by_hand():
+    losses = np.array([[2.30, 2.5, 3.0], [2.30, 2.2, 3.0], [2.9, 3.0, 3.1]])
+    result = babysitting.first_loss_check(frozen(losses), (0.0, 0.1, 1.0), 10)
+    assert result.near_chance.tolist() == [True, True, False]
+    assert result.rises_with_penalty.tolist() == [True, False, True]
+    assert result.expected == np.log(10)
+    np.testing.assert_array_equal(result.measured, losses[:, 0])
+    wide = babysitting.first_loss_check(losses[2], (0.0, 0.1, 1.0), 10, logit_deviation=1.2)
+    assert wide.near_chance
+    assert not babysitting.first_loss_check(losses[2], (0.0, 0.1, 1.0), 10, tolerance=0.5).near_chance
+    nan = babysitting.first_loss_check(np.array([np.nan, 1.0]), (0.0, 1.0), 10)
+    assert not nan.near_chance
+    assert not nan.rises_with_penalty
+
+
+# --- the tiny set ---
+
+
+def tiny_set(runs=()):
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(20, 30)), generator.integers(0, 5, 20)
+    parameters = network.initialize((30, 50, 5), np.random.default_rng(3), runs=runs)
+
+    def gradient(parameters):
+        return network.loss_and_gradient(parameters, x, y)
+
+    return gradient, parameters
+
+
+def test_a_network_that_works_learns_twenty_examples_by_heart():
+    gradient, parameters = tiny_set(runs=(4,))
+    report = babysitting.overfit_tiny_set(gradient, parameters, adaptive_methods.Adam(0.01))
+    assert report.passed.all()
+    assert report.losses.shape == (4, 301)
+    for run in range(4):
+        step = report.steps_to_goal[run]
+        assert report.losses[run, step] < 0.01 <= report.losses[run, :step].min()
+
+
+def test_planted_bugs_are_found():
+    gradient, parameters = tiny_set()
+
+    def wrong_sign(parameters):
+        loss, grads = gradient(parameters)
+        return loss, {name: -g for name, g in grads.items()}
+
+    def frozen_layers(parameters):
+        loss, grads = gradient(parameters)
+        return loss, {name: g * name.startswith("2.bias") for name, g in grads.items()}
+
+    def shuffled_rows(parameters):
+        loss, grads = gradient(parameters)
+        return loss, {name: g[::-1] for name, g in grads.items()}
+
+    for broken in (wrong_sign, frozen_layers, shuffled_rows):
+        report = babysitting.overfit_tiny_set(broken, parameters, adaptive_methods.Adam(0.01), steps=200)
+        assert not report.passed
+        assert report.steps_to_goal == -1
+
+
+def test_divergence_on_the_tiny_set_is_a_result_and_no_warning():
+    gradient, parameters = tiny_set()
+    report = babysitting.overfit_tiny_set(gradient, parameters, minibatch.SGD(1e6), steps=20)
+    assert not report.passed
+
+
+def test_tiny_set_of_runs_equals_runs_alone():
+    gradient, parameters = tiny_set(runs=(3,))
+    alone_gradient, _ = tiny_set()
+    rates = np.array([0.001, 0.01, 0.1])
+    together = babysitting.overfit_tiny_set(gradient, parameters, adaptive_methods.Adam(rates), steps=40)
+    for run in range(3):
+        own = {name: value[run] for name, value in parameters.items()}
+        alone = babysitting.overfit_tiny_set(alone_gradient, own, adaptive_methods.Adam(float(rates[run])), steps=40)
+        np.testing.assert_array_equal(together.losses[run], alone.losses)
+
+
+# --- update ratios ---
+
+
+def test_update_ratios_by_hand():
+    params = {"0.weight": frozen([[3.0, 4.0]]), "0.bias": frozen([0.0]), "2.bias": frozen([0.0])}
+    updates = {"0.weight": frozen([[0.0, -0.005]]), "0.bias": frozen([1.0]), "2.bias": frozen([0.0])}
+    ratios = babysitting.update_ratios(params, updates)
+    assert ratios == {"0.weight": pytest.approx(1e-3), "0.bias": np.inf, "2.bias": 0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_update_ratios_of_runs_equal_runs_alone(dtype):
+    params = {"w": drawn(2, 3, 4, 5, dtype=dtype), "b": drawn(2, 3, 4, dtype=dtype)}
+    updates = {"w": drawn(2, 3, 4, 5, dtype=dtype, seed=1), "b": drawn(2, 3, 4, dtype=dtype, seed=1)}
+    together = babysitting.update_ratios(params, updates, 2)
+    for i in np.ndindex(2, 3):
+        alone = babysitting.update_ratios({k: v[i] for k, v in params.items()}, {k: v[i] for k, v in updates.items()})
+        for name in params:
+            assert together[name].dtype == dtype
+            assert together[name][i] == alone[name]
+
+
+@given(scale=st.sampled_from([1e-200, 1e-3, 1.0, 1e200]), rate=st.floats(1e-6, 1))
+def test_a_plain_step_on_its_own_weights_has_the_rate_as_ratio(scale, rate):
+    w = drawn(4, 3) * scale
+    updates, _ = minibatch.SGD(rate).update({"w": w}, minibatch.SGDState(0), {"w": w})
+    assert babysitting.update_ratios({"w": w}, updates)["w"] == pytest.approx(rate, rel=1e-12)
+
+
+# --- the report ---
+
+
+def curve(start, end, steps=100):
+    return end + (start - end) * np.exp(-np.arange(steps) / 8.0)
+
+
+def test_report_tells_the_cases_apart():
+    flat = np.full(100, 2.31)
+    losses = frozen(
+        [
+            curve(2.31, 0.2),
+            flat,
+            np.concatenate([curve(2.31, 1.0, 50), np.full(50, np.nan)]),
+            np.linspace(2.31, 30.0, 100),
+            np.linspace(2.31, 1.0, 100),
+            curve(2.9, 2.3026),
+        ]
+    )
+    report = babysitting.training_report(losses, chance=float(np.log(10)))
+    assert report.flat.tolist() == [False, True, False, False, False, False]
+    assert report.at_chance.tolist() == [False, True, False, False, False, True]
+    assert report.not_finite.tolist() == [False, False, True, False, False, False]
+    assert report.grew.tolist() == [False, False, False, True, False, False]
+    assert report.still_falling.tolist() == [False, False, False, False, True, False]
+    assert np.isnan(report.gap).all()
+    assert np.isnan(report.least_update).all()
+    for run in range(6):
+        alone = babysitting.training_report(losses[run], chance=float(np.log(10)))
+        for together, expected in zip(report, alone, strict=True):
+            np.testing.assert_array_equal(together[run], expected)
+    words = [" ".join(babysitting.describe(report, (run,))) for run in range(6)]
+    assert words[0] == ""
+    assert "does not move" in words[1]
+    assert "does not move" in words[5]
+    assert "not finite" in words[2]
+    assert "above its first" in words[3]
+    assert "still falling" in words[4]
+
+
+def test_report_tells_too_low_a_rate_from_too_high_a_one():
+    # Both sit at ln 10; what tells them apart is how much the weights move.
+    flat = np.full((2, 50), np.log(10))
+    ratios = {"0.weight": np.array([np.full(50, 1e-7), np.full(50, 0.4)])}
+    report = babysitting.training_report(flat, chance=float(np.log(10)), ratios=ratios)
+    low, high = babysitting.describe(report, (0,)), babysitting.describe(report, (1,))
+    assert "too low" in low[0]
+    assert "no gradient arrives" in low[0]
+    assert "dead or saturated" in high[0]
+    assert "4e-01" in high[1]
+
+
+def test_report_sees_overfitting_and_a_layer_that_does_not_move():
+    ratios = {"0.weight": np.full(30, 1e-3), "2.weight": np.full(30, 1e-8)}
+    report = babysitting.training_report(curve(2.3, 0.01), held_out=np.array([2.3, 1.0, 1.8]), ratios=ratios)
+    assert report.gap == pytest.approx(1.79, abs=0.01)
+    assert report.least_update == 1e-8
+    assert report.greatest_update == 1e-3
+    words = babysitting.describe(report)
+    assert len(words) == 2
+    assert "hardly learns" in words[0]
+    assert "overfits" in words[1]
+
+
+def test_report_of_a_real_training():
+    gradient, parameters = tiny_set(runs=(3,))
+    rates = np.array([1e-7, 1e-2, 1e3])
+    optimizer = minibatch.SGD(rates * 10)
+    report = babysitting.overfit_tiny_set(gradient, parameters, optimizer, steps=200)
+    seen = babysitting.training_report(report.losses, chance=float(np.log(5)))
+    assert seen.flat.tolist()[0]
+    assert not seen.flat[1]
+    assert seen.last[1] < 0.2
+    assert seen.not_finite[2] or seen.grew[2]
+
+
+@given(
+    losses=st.lists(st.one_of(st.floats(0, 1e300), st.just(np.nan), st.just(np.inf)), min_size=2, max_size=30),
+)
+def test_report_of_anything(losses):
+    report = babysitting.training_report(np.array(losses), chance=1.0)
+    assert report.not_finite == (not np.isfinite(losses).all())
+    babysitting.describe(report)
+
+
+def test_networks_start_where_the_check_expects_them():
+    # The use that the chapter makes of it: small output weights, penalty rising.
+    generator = np.random.default_rng(5)
+    x, y = generator.normal(size=(200, 20)), generator.integers(0, 4, 200)
+    parameters = {
+        "0.weight": initialization.he_normal((30, 20), generator),
+        "0.bias": np.zeros(30),
+        "2.weight": 0.01 * generator.normal(size=(4, 30)),
+        "2.bias": np.zeros(4),
+    }
+    loss, _ = network.loss_and_gradient(parameters, x, y)
+    squares = sum(float(np.square(value).sum()) for value in parameters.values())
+    losses = np.array([loss + strength / 2 * squares for strength in (0.0, 0.01, 0.1)])
+    result = babysitting.first_loss_check(losses, (0.0, 0.01, 0.1), 4)
+    assert result.near_chance
+    assert result.rises_with_penalty

@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlnotes.numpy import gradient_checking, network, objective
+
+METHODS = gradient_checking.METHODS
+DTYPES = (np.float32, np.float64)
+
+
+def frozen(x):
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+def waves(points):
+    """A sum of sines of different speeds, one value a run; analytic, so that a complex step works too."""
+    flat = points.reshape(len(points), -1)
+    return np.sin(flat * np.arange(1, flat.shape[1] + 1)).sum(axis=1)
+
+
+def waves_gradient(x):
+    speed = np.arange(1, x.size + 1).reshape(x.shape)
+    return np.cos(x.astype(np.float64) * speed) * speed
+
+
+def tanh_net(seed, dtype=np.float64, sizes=(10, 16, 5), batch=32):
+    """A network with cross-entropy: its loss over runs, its parameters, and their gradients."""
+    generator = np.random.default_rng(seed)
+    parameters = network.initialize(sizes, generator)
+    inputs, labels = generator.standard_normal((batch, sizes[0])), generator.integers(0, sizes[-1], batch)
+    parameters = {name: frozen(value.astype(dtype)) for name, value in parameters.items()}
+    inputs = inputs.astype(dtype)
+
+    def loss(parameters):
+        return objective.cross_entropy(network.forward(parameters, inputs, "tanh")[0], labels)
+
+    return loss, parameters, network.loss_and_gradient(parameters, inputs, labels, "tanh")[1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 4), (2, 1, 5)])
+def test_gradient_of_a_known_function(method, shape, dtype):
+    x = frozen(np.random.default_rng(0).standard_normal(shape).astype(dtype))
+    gradient = gradient_checking.numerical_gradient(waves, x, method=method)
+    assert gradient.dtype == dtype
+    assert gradient.shape == shape
+    # The waves sum to at most `size`, and their k-th derivatives are at most size^k.
+    order = {"forward": 2, "centered": 3, "complex": 3}[method]
+    allowed = gradient_checking.difference_error(
+        gradient_checking.best_step_size(method, dtype=dtype),
+        method,
+        dtype=dtype,
+        value=float(x.size),
+        derivative=float(x.size**order),
+    )
+    np.testing.assert_allclose(gradient, waves_gradient(x), rtol=0, atol=4 * x.size * allowed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_call_for_many_coordinates_equals_a_loop_bit_for_bit(method):
+    x = frozen(np.random.default_rng(1).standard_normal((4, 3)))
+    together = gradient_checking.numerical_gradient(waves, x, method=method)
+    for chunk in (1, 5, 12, 100):
+        np.testing.assert_array_equal(
+            together, gradient_checking.numerical_gradient(waves, x, method=method, chunk=chunk)
+        )
+    alone = gradient_checking.numerical_gradient(lambda point: waves(point[None])[0], x, method=method, batched=False)
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize(("method", "calls"), [("forward", 9), ("centered", 16), ("complex", 8)])
+def test_a_chunk_is_one_call(method, calls):
+    seen = []
+
+    def counted(points):
+        seen.append(len(points))
+        return waves(points)
+
+    gradient_checking.numerical_gradient(counted, np.zeros((3, 5)), method=method, chunk=2)
+    assert len(seen) == calls
+    assert max(seen) == 2
+
+
+def test_a_function_may_return_a_view_of_the_points():
+    gradient = gradient_checking.numerical_gradient(lambda points: points[:, 1], np.array([3.0, 4.0, 5.0]))
+    np.testing.assert_allclose(gradient, [0, 1, 0], atol=1e-9)
+
+
+def test_a_gradient_of_no_parameters_is_empty():
+    assert gradient_checking.numerical_gradient(waves, np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_the_divisor_is_the_distance_of_the_rounded_points():
+    # At 1e6 a step of 0.1 is rounded to a multiple of 1/16 in float32; h itself would give 1.25 for the slope.
+    x = np.full(3, 1e6, np.float32)
+    for method in ("forward", "centered"):
+        gradient = gradient_checking.numerical_gradient(lambda p: p[:, 0] + p[:, 1], x, method=method, step=0.1)
+        np.testing.assert_array_equal(gradient, [1, 1, 0])
+
+
+def test_a_function_without_a_run_axis_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"one value for each run, shape \(3,\), got shape \(\).*batched=False"):
+        gradient_checking.numerical_gradient(lambda points: (points * points).sum(), np.ones(3))
+
+
+@pytest.mark.parametrize(("method", "slope"), [("forward", 1), ("centered", 2)])
+def test_error_falls_with_the_step_and_rises_again(method, slope):
+    """Truncation: the error is in proportion to h or h^2. Rounding: to 1/h, in the mean over many points."""
+    x = np.random.default_rng(2).uniform(0.5, 1.5, 500)
+    best = gradient_checking.best_step_size(method)
+
+    def mean_error(step):
+        numeric = np.concatenate(
+            [
+                gradient_checking.numerical_gradient(lambda p: np.exp(p[:, 0]), one, method=method, step=step)
+                for one in x[:, None]
+            ]
+        )
+        return np.abs(numeric - np.exp(x)).mean()
+
+    large = math.log(mean_error(1000 * best) / mean_error(100 * best)) / math.log(10)
+    small = math.log(mean_error(best / 100) / mean_error(best / 1000)) / math.log(10)
+    assert large == pytest.approx(slope, abs=0.03)
+    assert small == pytest.approx(-1, abs=0.15)
+
+
+@given(
+    method=st.sampled_from(METHODS),
+    value=st.floats(1e-3, 1e3),
+    derivative=st.floats(1e-3, 1e3),
+    factor=st.floats(1e-3, 1e3),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_no_step_has_a_smaller_bound_than_the_best(method, value, derivative, factor, dtype):
+    size = {"dtype": dtype, "value": value, "derivative": derivative}
+    best = gradient_checking.best_step_size(method, **size)
+    least = gradient_checking.difference_error(best, method, **size)
+    other = gradient_checking.difference_error(best * factor, method, **size)
+    if method == "complex":  # no best step, only one that is small enough: the bound is rounding alone
+        assert least <= np.finfo(dtype).eps * (1 + 1e-3)
+    else:
+        assert other >= least * (1 - 1e-12)
+
+
+def test_best_steps_for_values_and_derivatives_of_one():
+    assert gradient_checking.best_step_size("forward") == pytest.approx(2.98e-8, rel=1e-3)
+    assert gradient_checking.best_step_size("centered") == pytest.approx(8.73e-6, rel=1e-3)
+    assert gradient_checking.best_step_size("centered", dtype=np.float32) == pytest.approx(7.10e-3, rel=1e-3)
+
+
+@given(st.floats(-8, -1))
+def test_the_bound_holds_for_the_exponential(power):
+    step, x = 10.0**power, np.array([-0.25])
+    for method in ("forward", "centered"):
+        error = gradient_checking.numerical_gradient(lambda p: np.exp(p[:, 0]), x, method=method, step=step) - np.exp(x)
+        assert np.abs(error) <= gradient_checking.difference_error(step, method)
+
+
+# Cross-entropy, He weights, normal inputs, steps around the best. The least error depends on the draw, so it is the
+# median over 5 draws, within a factor of 3.
+@pytest.mark.parametrize(
+    ("dtype", "method", "expected"),
+    [
+        (np.float64, "forward", 4e-8),
+        (np.float64, "centered", 1e-10),
+        (np.float32, "forward", 9e-4),
+        (np.float32, "centered", 6e-5),
+    ],
+)
+def test_least_error_of_a_tanh_network(dtype, method, expected):
+    least = []
+    for seed in range(5):
+        _, _, exact = tanh_net(seed)
+        loss, parameters, _ = tanh_net(seed, dtype)
+        exact = np.concatenate([value.reshape(-1) for value in exact.values()])
+        errors = []
+        for factor in (0.3, 1, 3):
+            step = factor * gradient_checking.best_step_size(method, dtype=dtype)
+            numeric = [
+                gradient_checking.numerical_gradient(
+                    lambda moved, name=name, parameters=parameters, loss=loss: loss({**parameters, name: moved}),
+                    value,
+                    method=method,
+                    step=step,
+                ).reshape(-1)
+                for name, value in parameters.items()
+            ]
+            errors.append(gradient_checking.relative_error(np.concatenate(numeric).astype(np.float64), exact))
+        least.append(min(errors))
+    assert expected / 3 < np.median(least) < expected * 3
+
+
+def test_gradients_of_a_network_pass():
+    loss, parameters, gradients = tanh_net(3)
+    check = gradient_checking.check_gradients(loss, parameters, gradients)
+    assert check.error < 1e-8
+    assert check.error == check.errors[check.worst] == max(check.errors.values())
+    assert list(check.errors) == list(parameters)
+
+
+@pytest.mark.parametrize("name", ["0.weight", "0.bias", "2.weight", "2.bias"])
+def test_one_wrong_number_is_found_and_named(name):
+    loss, parameters, gradients = tanh_net(4)
+    wrong = gradients[name].copy()
+    place = tuple(size // 2 for size in wrong.shape)
+    wrong[place] *= 1.01
+    check = gradient_checking.check_gradients(loss, parameters, {**gradients, name: wrong})
+    assert check.worst == name
+    assert check.coordinate == place
+    assert check.error > 1e-5
+    assert max(error for other, error in check.errors.items() if other != name) < 1e-8
+
+
+@pytest.mark.parametrize("wrong", [lambda g: -g, lambda g: g * 32, lambda g: g[::-1], lambda g: g + 0.1])
+def test_wrong_formulas_are_found_along_a_few_directions(wrong):
+    loss, parameters, gradients = tanh_net(5)
+    directions = gradient_checking.random_directions(parameters, np.random.default_rng(0), count=4)
+    right = gradient_checking.check_gradients(loss, parameters, gradients, directions=directions)
+    assert right.error < 1e-7
+    assert right.coordinate is None
+    broken = {**gradients, "2.weight": wrong(gradients["2.weight"])}
+    check = gradient_checking.check_gradients(loss, parameters, broken, directions=directions)
+    assert check.worst == "2.weight"
+    assert check.error > 0.05
+
+
+def test_an_error_that_is_no_number_is_the_worst():
+    loss, parameters, gradients = tanh_net(6)
+    gradients = {**gradients, "0.bias": gradients["0.bias"] * np.nan, "2.bias": gradients["2.bias"] * 2}
+    check = gradient_checking.check_gradients(loss, parameters, gradients)
+    assert check.worst == "0.bias"
+    assert math.isnan(check.error)
+
+
+def test_a_loss_without_a_run_axis_can_be_checked():
+    parameters = {"w": frozen([1.0, -2.0]), "b": frozen(0.5)}
+    check = gradient_checking.check_gradients(
+        lambda p: float(p["w"] @ p["w"] + p["b"]),
+        parameters,
+        {"w": np.array([2.0, -4.0]), "b": np.array(1.0)},
+        batched=False,
+    )
+    assert check.error < 1e-9
+
+
+def test_what_does_not_depend_on_the_moved_parameter_is_computed_once():
+    loss, parameters, gradients = tanh_net(7)
+    shapes = []
+
+    def watched(moved):
+        shapes.append({name: value.shape for name, value in moved.items()})
+        return loss(moved)
+
+    gradient_checking.check_gradients(watched, parameters, gradients)
+    assert all(sum(shape != parameters[name].shape for name, shape in call.items()) == 1 for call in shapes)
+
+
+@given(scale=st.floats(1e-300, 1e300), seed=st.integers(0, 1000))
+def test_relative_error_does_not_depend_on_the_scale(scale, seed):
+    generator = np.random.default_rng(seed)
+    a, b = generator.standard_normal((2, 3, 4))
+    error = gradient_checking.relative_error(a, b)
+    assert 0 < error <= 2
+    assert gradient_checking.relative_error(b, a) == error
+    np.testing.assert_allclose(gradient_checking.relative_error(a * scale, b * scale), error, rtol=1e-12)
+
+
+def test_relative_error_of_known_pairs():
+    a = np.array([3.0, 4.0])
+    assert gradient_checking.relative_error(a, a) == 0
+    assert gradient_checking.relative_error(a, -a) == 2
+    assert gradient_checking.relative_error(a, np.array([3.0, 4.5])) == pytest.approx(0.5 / math.hypot(3, 4.5))
+    assert gradient_checking.relative_error(0 * a, 0 * a) == 0
+    assert gradient_checking.relative_error(0 * a, a) == 1
+    np.testing.assert_allclose(gradient_checking.relative_error(a, np.array([3.0, 2.0]), run_axes=1), [0, 0.5])
+
+
+def test_relative_error_by_run_equals_single_runs():
+    a, b = np.random.default_rng(8).standard_normal((2, 5, 3, 4))
+    runs = gradient_checking.relative_error(a, b, run_axes=1)
+    np.testing.assert_array_equal(runs, [gradient_checking.relative_error(x, y) for x, y in zip(a, b, strict=True)])
+
+
+def test_directional_derivatives_are_inner_products():
+    x = frozen(np.random.default_rng(9).standard_normal((2, 3)))
+    directions = np.random.default_rng(10).standard_normal((6, 2, 3))
+    along = gradient_checking.directional_derivatives(waves, x, directions)
+    expected = np.tensordot(directions, waves_gradient(x), axes=2)
+    np.testing.assert_allclose(along, expected, atol=2e-8)
+    alone = gradient_checking.directional_derivatives(lambda p: waves(p[None])[0], x, directions, batched=False)
+    np.testing.assert_array_equal(along, alone)
+
+
+def test_random_directions_have_length_one_and_no_preferred_coordinate():
+    parameters = {"a": np.zeros((3, 2), np.float32), "b": np.zeros(4)}
+    drawn = gradient_checking.random_directions(parameters, np.random.default_rng(11), count=20_000)
+    for name, value in parameters.items():
+        assert drawn[name].dtype == value.dtype
+        rows = drawn[name].reshape(20_000, -1)
+        np.testing.assert_allclose((rows * rows).sum(axis=1), 1, rtol=1e-5)
+        # Each squared coordinate has mean 1/n and a standard error below 1/(n 100) here; five of them are allowed.
+        np.testing.assert_allclose((rows * rows).mean(axis=0), 1 / rows.shape[1], rtol=0.05)
+        np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
+
+
+def test_torch_checks_autograd():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import gradient_checking as variant
+
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2)).double()
+    inputs, labels = torch.randn(8, 4, dtype=torch.float64), torch.randint(0, 2, (8,))
+    parameters = dict(module.named_parameters())
+
+    def loss(moved):
+        return torch.nn.functional.cross_entropy(torch.func.functional_call(module, moved, (inputs,)), labels)
+
+    gradients = torch.autograd.grad(loss(parameters), list(parameters.values()))
+    gradients = dict(zip(parameters, gradients, strict=True))
+    assert variant.check_gradients(loss, parameters, gradients, batched=False).error < 1e-7
+    gradients["2.bias"] = -gradients["2.bias"]
+    assert variant.check_gradients(loss, parameters, gradients, batched=False).worst == "2.bias"
+
+
+def test_torch_random_directions_have_length_one():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import gradient_checking as variant
+
+    drawn = variant.random_directions({"a": torch.zeros(3, 2)}, torch.Generator().manual_seed(0), count=5)["a"]
+    assert drawn.shape == (5, 3, 2)
+    assert drawn.dtype == torch.float32
+    torch.testing.assert_close(drawn.square().sum((1, 2)), torch.ones(5))

@@ -1,0 +1,108 @@
+"""The built site in a real browser: built once, served on this machine, and watched while it is used."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("mkdocs")
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDE, NARROW = 1440, 390
+HEIGHTS = {WIDE: 900, NARROW: 844}
+# A first run of the figures takes a minute; later ones find them drawn.
+TIMEOUT = 900
+
+
+def build(folder: Path, **environment: str) -> Path:
+    """Build the site as `python -m dlnotes site` does, into a folder."""
+    names = ("SITE_URL", "REPOSITORY_URL")
+    settings = {name: value for name, value in os.environ.items() if name not in names} | environment
+    settings["NO_MKDOCS_2_WARNING"] = "1"
+    for command in (
+        [sys.executable, "-m", "dlnotes", "figures"],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+    ):
+        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=TIMEOUT)
+        assert done.returncode == 0, f"{' '.join(command[1:4])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """Give the folder of the site, built without addresses."""
+    return build(tmp_path_factory.mktemp("site"))
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Serve the site and give its address."""
+    handler = functools.partial(_Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    """Use the system's Chromium where there is one, else the one that playwright has installed."""
+    quiet = ("background-networking", "component-update", "sync", "gpu")
+    settings = {
+        **browser_type_launch_args,
+        "args": ["--no-sandbox", "--no-first-run", *(f"--disable-{x}" for x in quiet)],
+    }
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    return {**settings, "executable_path": path} if path else settings
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open pages; at the end nothing may have been asked of another host, and the console must be silent."""
+    contexts, foreign, complaints = [], [], []
+
+    def watch(page):
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+
+    def open_page(path: str = "", width: int = WIDE, scheme: str = "light", **settings):
+        viewport = {"width": width, "height": HEIGHTS.get(width, 900)}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, **settings)
+        contexts.append(context)
+
+        def guard(route):
+            if route.request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                foreign.append(route.request.url)
+                route.abort()
+
+        context.route("**/*", guard)
+        page = context.new_page()
+        watch(page)
+        page.goto(address + path)
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not foreign
+    assert not complaints

@@ -1,0 +1,71 @@
+"""Nothing that axe finds, and what axe cannot find: names of regions, focus that is seen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.site.conftest import NARROW, WIDE
+from tests.site.test_reading import CHAPTER, PAGES
+
+AXE = pytest.importorskip("axe_playwright_python.base").AXE_FILE_PATH.read_text("utf-8")
+# The inside of a formula is KaTeX's; its thousands of parts take minutes, and readers' tools are given the MathML.
+PLACE = {"exclude": [[".katex-html"]]}
+RULES = {
+    "preload": False,
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+
+
+def violations(page, **rules: bool) -> list[str]:
+    """Give what axe finds: the rule, and where. `rules` turns rules off by name, `_` for `-`."""
+    # The page's own policy forbids scripts from elsewhere; this one enters by the debugger, which it does not bind.
+    page.evaluate(AXE)
+    switches = {name.replace("_", "-"): {"enabled": on} for name, on in rules.items()}
+    found = page.evaluate(f"axe.run({json.dumps(PLACE)}, {json.dumps(RULES | {'rules': switches})})")
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:120]}"
+        for rule in found["violations"]
+        for node in rule["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit, path, scheme):
+    page = visit(path, WIDE, scheme)
+    assert not violations(page)
+    page.set_viewport_size({"width": NARROW, "height": 844})
+    page.wait_for_timeout(300)
+    assert not violations(page, color_contrast=False)  # the colors are those of the wide form, and this rule is slow
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_opens(visit, scheme):
+    page = visit(CHAPTER, WIDE, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type("leaky", delay=20)
+    page.locator(".md-search-result__link").first.wait_for()
+    assert not violations(page)
+
+
+def test_axe_would_find_something(visit):
+    page = visit("")
+    page.evaluate("document.querySelector('.claim__words').style.color = '#ccc'")
+    assert any(found.startswith("color-contrast") for found in violations(page))
+
+
+def test_the_first_tab_leads_past_the_frame_and_focus_is_seen(visit):
+    page = visit(CHAPTER)
+    page.keyboard.press("Tab")
+    assert "md-skip" in page.evaluate("document.activeElement.className")
+    link = page.locator(".md-content a.reference").first
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    outline = link.evaluate("e => [getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)]")
+    assert outline[0] == "solid"
+    assert outline[1] >= 2

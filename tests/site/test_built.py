@@ -1,0 +1,128 @@
+"""The files of the built site, read without a browser: links, policy, addresses, ids."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import re
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+
+from tests.site.conftest import ROOT, build
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects what a page links to, what it loads, and its ids."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links, self.loads, self.ids, self.scripts, self.metas = [], [], [], [], []
+        self.in_script = False
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        if tag in ("img", "script", "source", "iframe") and given.get("src"):
+            self.loads.append(given["src"])
+        if tag == "link" and given.get("rel") not in ("canonical", "prev", "next"):
+            self.loads.append(given["href"])
+        if tag == "meta":
+            self.metas.append(given)
+        self.in_script = tag == "script" and not given.get("src") and given.get("type") != "application/json"
+        if self.in_script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self.in_script = False
+
+    def handle_data(self, data):
+        if self.in_script:
+            self.scripts[-1] += data
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.relative_to(site).as_posix(): Reader(path) for path in sorted(site.rglob("*.html"))}
+
+
+def test_every_link_inside_the_site_lands(site, pages):
+    broken = []
+    for name, page in pages.items():
+        if name == "404.html":  # its links begin at the root of the host
+            continue
+        for link in page.links:
+            if urlsplit(link).scheme:
+                continue
+            target, anchor = urldefrag(urljoin(f"/{name}", link))
+            path = unquote(target.lstrip("/"))
+            path = f"{path}index.html" if not path or path.endswith("/") else path
+            if not (site / path).is_file() or (anchor and path in pages and unquote(anchor) not in pages[path].ids):
+                broken.append(f"{name}: {link}")
+    assert not broken
+
+
+def test_no_id_comes_twice_on_a_page(pages):
+    for name, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), name
+
+
+def test_pages_load_from_this_site_alone(site, pages):
+    for name, page in pages.items():
+        for load in page.loads:
+            assert not urlsplit(load).scheme, f"{name}: {load}"
+            if name != "404.html":
+                assert (site / Path(name).parent / unquote(urlsplit(load).path)).resolve().is_file(), f"{name}: {load}"
+
+
+def test_the_policy_allows_this_site_and_the_inline_scripts_by_their_hashes(pages):
+    for name, page in pages.items():
+        policy = next(meta["content"] for meta in page.metas if meta.get("http-equiv") == "Content-Security-Policy")
+        rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split("; ")}
+        assert rules["default-src"] == ["'none'"]
+        assert not re.search(r"https?:|\*|unsafe-eval", policy)
+        assert "'unsafe-inline'" not in rules["script-src"]
+        for script in page.scripts:
+            digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in rules["script-src"], f"{name}: {script[:60]}"
+        assert page.scripts
+
+
+def test_without_an_address_no_page_claims_one(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert 'rel="canonical"' not in text
+        assert not re.search(r">Source</a>", text)
+
+
+def test_titles_say_what_the_book_is(site):
+    home = (site / "index.html").read_text("utf-8")
+    assert re.search(r"<title>(.*?)</title>", home)[1] == "dlnotes: An executable textbook on training deep networks"
+    chapter = (site / "chapters/initialization/index.html").read_text("utf-8")
+    assert re.search(r"<title>(.*?)</title>", chapter)[1] == "Initialization - dlnotes"
+
+
+def test_with_addresses_pages_are_canonical_and_kernels_link_to_their_source(tmp_path):
+    site = build(tmp_path, SITE_URL="https://book.example/dl/", REPOSITORY_URL="https://code.example/dlnotes")
+    chapter = (site / "chapters/initialization/index.html").read_text("utf-8")
+    assert '<link rel="canonical" href="https://book.example/dl/chapters/initialization/">' in chapter
+    found = re.search(
+        r'href="https://code\.example/dlnotes/blob/main/(dlnotes/numpy/initialization\.py)#L(\d+)"', chapter
+    )
+    lines = (ROOT / found[1]).read_text("utf-8").split("\n")
+    assert re.match(r"def |class ", lines[int(found[2]) - 1])
+    loads = [load for path in site.rglob("*.html") if path.name != "404.html" for load in Reader(path).loads]
+    assert not [load for load in loads if urlsplit(load).scheme]
+
+
+def test_formulas_are_left_out_of_the_search_index(site):
+    index = (site / "search/search_index.json").read_text("utf-8")
+    assert "Initialization" in index
+    assert "mathml" not in index.lower()
+    assert r"\\sigma" not in index

@@ -1,0 +1,315 @@
+"""What a reader meets: pages that load, links that land, code that can be copied, lists that filter."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from dlnotes.book import layout, ledger, source
+from tests.site.conftest import NARROW, ROOT, WIDE
+
+BOOK = layout.Layout(ROOT)
+CHAPTER = "chapters/initialization/"
+PAGES = ["", CHAPTER, "claims/", "flashcards/", "notation/", "references/", "api/"]
+
+
+def test_the_pages_tested_here_are_those_of_the_nav():
+    assert [name.removesuffix(".md").removesuffix("index") for name in BOOK.nav] == [page.rstrip("/") for page in PAGES]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_the_screen(visit, path):
+    page = visit(path)
+    for width in (WIDE, 768, NARROW, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert not too_wide(page), width
+
+
+def too_wide(page) -> list[str]:
+    """Give what reaches beyond the screen and lies in nothing that scrolls or cuts."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('.md-content *')].filter(e => {
+            if (e.closest('.katex-mathml') || getComputedStyle(e).position === 'absolute') return false;
+            if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
+            for (let p = e.parentElement; p; p = p.parentElement)
+              if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(p).overflowX)) return false;
+            return true;
+        }).map(e => e.className || e.tagName)"""
+    )
+
+
+def test_home_shows_a_claim_its_verdict_and_the_code_that_settles_it_at_first_sight(visit):
+    page = visit("")
+    claim = page.locator(".claim--showcase")
+    for part in (".claim__words", ".verdict", "pre code >> nth=0", ".output"):
+        box = claim.locator(part).bounding_box()
+        assert box["y"] + 20 < 900, part
+    assert claim.locator(".verdict").inner_text() == "wrong as written"
+
+
+def test_home_counts_the_ledger(visit):
+    claims = ledger.load(BOOK.ledger)
+    words = {"holds": "holds", "limits": "holds under conditions", "corrected": "wrong as written"}
+    found = [" ".join(text.split()) for text in visit("").locator(".tally__counts > li").all_inner_texts()]
+    assert found == [
+        f"{len(claims)} claims",
+        *(f"{sum(c.verdict == name for c in claims)} {word}" for name, word in words.items()),
+    ]
+
+
+@pytest.mark.parametrize(("width", "form"), [(WIDE, "wide"), (NARROW, "narrow")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_one_form_of_each_figure_is_shown_and_really_loads(visit, width, form, scheme):
+    page = visit(CHAPTER, width, scheme)
+    figures = page.locator("figure").all()
+    assert len(figures) == len(BOOK.page("initialization").read_text("utf-8").split("/// figure |")) - 1
+    for figure in figures:
+        figure.scroll_into_view_if_needed()
+        shown = [image for image in figure.locator("img").all() if image.is_visible()]
+        assert len(shown) == 1
+        image = shown[0]
+        assert image.get_attribute("src").endswith(f".{form}.{scheme}.svg")
+        page.wait_for_function("image => image.complete", arg=image.element_handle())
+        natural = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        stated = [int(image.get_attribute(side)) for side in ("width", "height")]
+        assert natural[0] > 0
+        assert natural == pytest.approx(stated, abs=1)
+        assert image.get_attribute("alt")
+
+
+def test_forms_that_are_not_shown_are_not_fetched(visit):
+    page = visit(CHAPTER)
+    page.locator("figure").nth(0).scroll_into_view_if_needed()
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).filter(n => n.endsWith('.svg'))")
+    drawn = [name for name in loaded if "/figures/" in name]
+    assert drawn
+    assert all(name.endswith(".wide.light.svg") for name in drawn)
+
+
+def test_references_to_equations_and_figures_land(visit):
+    page = visit(CHAPTER)
+    links = [page.locator(f"a.reference--{kind}") for kind in ("eqref", "figref")]
+    assert links[0].count() > 5
+    for link in [found.last for found in links if found.count()]:
+        target = link.get_attribute("href")
+        assert target.startswith("#")
+        link.click()
+        page.wait_for_function("id => location.hash === id", arg=target)
+        page.wait_for_timeout(400)
+        top = page.locator(f'[id="{target[1:]}"]').bounding_box()["y"]
+        header = page.locator(".md-header").bounding_box()["height"]
+        assert header - 1 <= top < 880
+
+
+def test_what_is_closed_opens(visit):
+    page = visit(CHAPTER)
+    for kind in ("solution", "flashcard", "figure__details"):
+        details = page.locator(f"details.{kind}").first
+        inside = details.locator(":scope > :not(summary)").first
+        assert not inside.is_visible()
+        details.locator("summary").click()
+        assert inside.is_visible()
+
+
+def test_an_address_of_a_flashcard_opens_it(visit):
+    page = visit(CHAPTER)
+    name = page.locator("details.flashcard").nth(2).get_attribute("id")
+    again = visit(f"{CHAPTER}#{name}")
+    again.wait_for_function("id => document.getElementById(id).open", arg=name)
+
+
+def test_tabs_switch_together_and_by_keyboard(visit):
+    page = visit(CHAPTER)
+    kernels = page.locator(".kernel:has(.tabbed-set)")
+    first, second = kernels.nth(0), kernels.nth(1)
+    assert first.locator(".tabbed-block").nth(0).is_visible()
+    first.get_by_text("PyTorch", exact=True).click()
+    for kernel in (first, second):
+        assert kernel.locator(".tabbed-block").nth(1).is_visible()
+        assert not kernel.locator(".tabbed-block").nth(0).is_visible()
+    first.locator("input").nth(1).focus()
+    page.keyboard.press("ArrowLeft")
+    assert first.locator(".tabbed-block").nth(0).is_visible()
+
+
+def copy(page, button) -> str:
+    """Press a copy button and give what it copies; what a test before has copied is cleared first."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    button.click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).length > 0")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize(("backend", "tab"), [("numpy", 0), ("torch", 1)])
+def test_the_copy_button_of_a_kernel_gives_code_that_runs_alone(visit, tmp_path, backend, tab):
+    page = visit(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
+    kernel = page.locator('[id="kernel-initialization-he_normal"]')
+    kernel.locator("label").nth(tab).click()
+    copied = copy(page, kernel.locator(".tabbed-block").nth(tab).locator("button"))
+    assert copied.rstrip() == source.standalone("initialization.he_normal", backend, BOOK.package).rstrip()
+    script = tmp_path / "alone.py"
+    script.write_text(copied, "utf-8")
+    done = subprocess.run([sys.executable, str(script)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_copy_button_of_a_block_gives_its_code(visit):
+    page = visit("", permissions=["clipboard-read", "clipboard-write"])
+    block = page.locator(".claim--showcase .highlight")
+    assert copy(page, block.locator("button")).rstrip() == block.locator("code").inner_text().rstrip()
+
+
+def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(visit):
+    page = visit(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
+    exercise = page.locator(".exercise").first
+    exercise.locator(".solution summary").click()
+    blocks = exercise.locator(".highlight")
+    for number in range(blocks.count()):
+        code = blocks.nth(number).locator("code").inner_text()
+        assert copy(page, blocks.nth(number).locator("button")).rstrip() == code.rstrip()
+
+
+def test_output_has_a_name_and_no_copy_button(visit):
+    page = visit(CHAPTER)
+    outputs = page.locator(".output")
+    assert outputs.count() > 5
+    assert outputs.first.get_attribute("aria-label") == "Output"
+    assert page.locator(".output button").count() == 0
+
+
+def test_search_finds_a_chapter_and_no_formulas(visit):
+    page = visit("")
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type("leaky relu", delay=20)
+    result = page.locator(".md-search-result__link").first
+    result.wait_for()
+    assert "initialization" in result.get_attribute("href")
+    index = page.request.get(page.url + "search/search_index.json").text()
+    assert r"n_\\text" not in index
+    assert "initialization" in index
+
+
+def test_the_palette_goes_from_system_to_light_to_dark_and_is_remembered(visit):
+    page = visit("", scheme="dark")
+    scheme = "document.body.getAttribute('data-md-color-scheme')"
+    assert page.evaluate(scheme) == "slate"  # the system's
+    page.locator("label.md-header__button[title]:visible").first.click()
+    assert page.evaluate(scheme) == "default"
+    page.goto(page.url + CHAPTER)
+    assert page.evaluate(scheme) == "default"
+    page.locator("label.md-header__button[title]:visible").first.click()
+    assert page.evaluate(scheme) == "slate"
+
+
+def test_a_dark_page_is_dark_before_the_large_script_runs(visit):
+    page = visit("", scheme="dark")
+    page.route("**/bundle*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.reload()
+    assert page.evaluate("document.body.getAttribute('data-md-color-scheme')") == "slate"
+
+
+def test_the_ledger_filters_says_how_many_and_keeps_its_state_in_the_address(visit):
+    claims = ledger.load(BOOK.ledger)
+    page = visit("claims/")
+    rows, status = page.locator(".ledger__row:visible"), page.locator(".filter__count")
+    assert rows.count() == len(claims)
+    page.select_option("#filter-verdict", "corrected")
+    page.select_option("#filter-note", "N3")
+    expected = sum(claim.verdict == "corrected" and "N3" in claim.notes for claim in claims)
+    assert 0 < expected < len(claims)
+    assert rows.count() == expected
+    assert status.inner_text() == f"{expected} of {len(claims)} claims shown."
+    assert page.url.endswith("#verdict=corrected&note=N3")
+    chapters = {claim.chapter for claim in claims if claim.verdict == "corrected" and "N3" in claim.notes}
+    assert page.locator(".ledger__chapter:visible").count() == len(chapters)
+    page.reload()
+    assert rows.count() == expected
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("!location.hash")
+    assert rows.count() == len(claims)
+
+
+def test_the_ledger_filters_by_chapter_and_by_what_is_settled(visit):
+    claims = ledger.load(BOOK.ledger)
+    page = visit("claims/#chapter=initialization&state=settled&verdict=nonsense")
+    settled = {part.argument for part in layout_page("initialization").named("claim")}
+    expected = sum(claim.id in settled for claim in claims if claim.chapter == "initialization")
+    assert page.locator(".ledger__row:visible").count() == expected
+
+
+def layout_page(stem: str):
+    from dlnotes.book import pages
+
+    return pages.read(BOOK.page(stem))
+
+
+def test_without_script_the_claims_can_be_read_and_no_dead_form_is_shown(visit):
+    page = visit("claims/", java_script_enabled=False)
+    assert page.locator(".ledger__row:visible").count() == len(ledger.load(BOOK.ledger))
+    assert not page.locator("#ledger-filter").is_visible()
+    page = visit(CHAPTER, java_script_enabled=False)
+    kernel = page.locator(".kernel:has(.tabbed-set)").first
+    kernel.get_by_text("PyTorch", exact=True).click()
+    assert kernel.locator(".tabbed-block").nth(1).is_visible()
+    assert page.locator(".katex-html").count() > 20
+
+
+def test_print_opens_everything_in_light_colors_without_the_frame(visit):
+    page = visit(CHAPTER, scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator(".solution pre").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).getPropertyValue('--dl-ink')").strip() == "#1d2127"
+    for hidden in (".md-header", ".md-sidebar--primary", ".md-footer", ".md-code__nav"):
+        assert not page.locator(hidden).first.is_visible()
+    shown = [image for image in page.locator("figure").nth(1).locator("img").all() if image.is_visible()]
+    assert [re.search(r"\.(\w+\.\w+)\.svg$", image.get_attribute("src"))[1] for image in shown] == ["wide.light"]
+    kernel = page.locator(".kernel:has(.tabbed-set)").first
+    assert all(block.is_visible() for block in kernel.locator(".tabbed-block").all())
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
+
+
+def test_reduced_motion_is_respected(visit):
+    page = visit(CHAPTER, reduced_motion="reduce")
+    slow = page.evaluate(
+        """() => [...document.querySelectorAll('*')].filter(e => {
+            const style = getComputedStyle(e);
+            return [...style.transitionDuration.split(','), ...style.animationDuration.split(',')]
+              .some(time => parseFloat(time) > 0.01);
+        }).map(e => e.className)"""
+    )
+    assert not slow
+
+
+@pytest.mark.parametrize("path", ["", CHAPTER])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_nothing_moves_while_a_page_loads(visit, path, width):
+    page = visit(path, width)
+    moved = page.evaluate(
+        """() => new Promise(done => {
+            let sum = 0;
+            new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.hadRecentInput ? 0 : e.value))
+              .observe({type: 'layout-shift', buffered: true});
+            setTimeout(() => done(sum), 500);
+        })"""
+    )
+    assert moved < 0.05
+
+
+def test_a_formula_too_wide_for_a_phone_scrolls_and_takes_the_focus(visit):
+    page = visit(CHAPTER, 320)
+    wide = page.locator(".equation__formula[tabindex]")
+    assert wide.count() > 0
+    box = wide.first
+    assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("e => e.scrollLeft > 0", arg=box.element_handle())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

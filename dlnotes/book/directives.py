@@ -154,8 +154,11 @@ def claim_block(context: Context, claim: Any, **attributes: str) -> Element:
     head = element(
         "div",
         element("span", "Claim", class_="block__label"),
+        " ",
         note_marks("Said", claim.notes, context.href(CLAIMS_PAGE)),
+        " ",
         badge(claim.verdict),
+        " ",
         element(
             "a",
             "#",

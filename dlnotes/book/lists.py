@@ -166,7 +166,7 @@ def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> Elemen
     return element(
         "li",
         element("p", typographic(claim.claim), class_="ledger__words", id=f"{claim.id}-words"),
-        element("p", badge(claim.verdict), marks, link, class_="ledger__facts"),
+        element("p", badge(claim.verdict), " ", marks, " ", link, class_="ledger__facts"),
         class_="ledger__row",
         id=claim.id,
         data_verdict=claim.verdict,
@@ -222,7 +222,10 @@ class SourcesList(Directive):
         """List the page's sources by their first author."""
         page = self.context
         keys = {citation.key for citation in page.page.citations}
-        entries = sorted((page.references[key] for key in keys), key=lambda entry: (entry.authors[0].casefold(), entry.year))
+        known = [
+            page.references[key] for key in keys if key in page.references
+        ]  # an unknown one fails where it is cited
+        entries = sorted(known, key=lambda entry: (entry.authors[0].casefold(), entry.year))
         block = element("ul", *(_entry(page, entry, {}) for entry in entries), class_="references")
         parent.append(block)
         return block
@@ -276,4 +279,11 @@ class ClaimShowcase(Directive):
             block.append(element("p", element("a", f"The whole argument, in {title}", href=href), class_="claim__more"))
 
 
-DIRECTIVES: tuple[type[Directive], ...] = (ClaimsTally, NotesList, ClaimsList, ReferencesList, SourcesList, ClaimShowcase)
+DIRECTIVES: tuple[type[Directive], ...] = (
+    ClaimsTally,
+    NotesList,
+    ClaimsList,
+    ReferencesList,
+    SourcesList,
+    ClaimShowcase,
+)

@@ -201,7 +201,8 @@ class _Formula(_Inline):
         if m["escaped"] is not None:
             return None, None, None
         shown = rendered(self.extension.current(), m["tex"].strip(), False)
-        return raw(self.md, f'<span class="formula" data-search-exclude>{shown}</span>'), *m.span()
+        # Not a span: the search takes the end of the first span inside for the end of what it is to leave out.
+        return raw(self.md, f'<bdi class="formula" data-search-exclude>{shown}</bdi>'), *m.span()
 
 
 class _Reference(_Inline):

@@ -82,6 +82,8 @@ CASES = [
     ("lsuv", {"sizes": (5, 3), "generator": GENERATOR, "inputs": np.zeros((6, 5))}, ValueError, "inputs"),
     ("forward_second_moments", {"weights": WEIGHTS, "inputs": INPUTS.astype(int)}, TypeError, "inputs"),
     ("forward_second_moments", {"weights": WEIGHTS[1:], "inputs": INPUTS}, ValueError, "weights"),
+    ("forward_second_moments", {"weights": [np.ones(5)], "inputs": INPUTS}, ValueError, "weights"),
+    ("forward_second_moments", {"weights": [np.ones((7, 5), dtype=int)], "inputs": INPUTS}, TypeError, "weights"),
     ("forward_second_moments", {"weights": WEIGHTS, "inputs": INPUTS, "activation": 3}, TypeError, "activation"),
     (
         "backward_second_moments",

@@ -143,6 +143,9 @@ print(r"\eqref{untouched}")
 ///
 
 ## Reference
+
+/// sources-list
+///
 """
 
 DECAY = r"""---

@@ -219,7 +219,7 @@ def test_the_same_bytes_in_another_place_and_whatever_the_settings(book: Layout,
     figure = figures.Figure("growth", "curve")
     module, numbers = figures.load(book, figure), figures.numbers(book, figure)
     for form in figures.FORMS:
-        with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "svg.fonttype": "none"}):
+        with matplotlib.rc_context({"font.size": 30, "axes.xmargin": 0.3, "svg.fonttype": "none"}):
             again = figures.svg(module, figure, numbers, *form)
         assert again == book.figure("growth", "curve", *form).read_text()
 

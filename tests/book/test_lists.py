@@ -108,6 +108,14 @@ def test_references_are_sorted_and_name_the_chapters_that_cite_them(book):
     assert "Cited" not in entries[0][1]
 
 
+def test_a_chapter_lists_what_it_cites_once_and_nothing_else(book):
+    shown = sample.convert(book, "chapters/growth.md")
+    entries = re.findall(r'<li class="references__entry">(.*?)</li>', shown, re.DOTALL)
+    assert [visible(entry) for entry in entries] == [
+        "Xavier Glorot and Yoshua Bengio (2010). On difficulty. A conference."
+    ]
+
+
 def test_the_notes_have_anchors(book):
     shown = sample.convert(book, "claims.md")
     assert [f"n{number}" for number in range(1, 6)] == re.findall(r'<dt id="(\w+)">', shown)

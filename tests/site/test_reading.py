@@ -13,11 +13,8 @@ from tests.site.conftest import NARROW, ROOT, WIDE
 
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/initialization/"
-PAGES = ["", CHAPTER, "claims/", "flashcards/", "notation/", "references/", "api/"]
-
-
-def test_the_pages_tested_here_are_those_of_the_nav():
-    assert [name.removesuffix(".md").removesuffix("index") for name in BOOK.nav] == [page.rstrip("/") for page in PAGES]
+# The address of each page of the nav.
+PAGES = [name.removesuffix("index.md").replace(".md", "/") for name in BOOK.nav]
 
 
 @pytest.mark.parametrize("path", PAGES)

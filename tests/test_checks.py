@@ -74,6 +74,7 @@ PASSES = [
     ("same_names", {"a": 1, "b": 2}, "other", {"b": 3, "a": 4}),
     ("square", SYMMETRIC),
     ("square", np.ones((1, 1))),
+    ("square", np.ones((4, 3, 2, 2))),
     ("square", np.ones((5, 2, 2))),
     ("symmetric", SYMMETRIC),
     ("symmetric", SYMMETRIC + 1e-9 * np.triu(np.ones((2, 2)), 1)),
@@ -318,6 +319,19 @@ def test_broadcasts_agrees_with_numpy(given_shape, expected):
             checks.broadcasts("argument", array, expected, of="x has")
     else:
         assert checks.broadcasts("argument", array, expected, of="x has") is array
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float64, 26), (np.float32, 11)])
+@pytest.mark.parametrize("largest", [1.0, 1000.0])
+def test_half_of_the_digits_may_be_asymmetric(dtype, digits, largest):
+    def off_by(gap):
+        return np.array([[largest, gap], [0, 0]], dtype)
+
+    allowed = largest * 2.0**-digits
+    assert checks.symmetric("argument", off_by(allowed)).dtype == dtype
+    for matrix in (off_by(1.001 * allowed), np.full((1, 1), np.nan, dtype), np.stack([off_by(2 * allowed)])):
+        with pytest.raises(ValueError, match="argument must be a symmetric matrix"):
+            checks.symmetric("argument", matrix)
 
 
 def test_tensors_that_autograd_watches_pass_in_silence():

@@ -46,6 +46,7 @@ def test_shows_its_numbers_and_reads_well(figure: figures.Figure, width: str, th
         *figure_laws.overlapping_texts(rendered),
         *figure_laws.cut_texts(rendered),
         *figure_laws.small_texts(rendered),
+        *figure_laws.faint_texts(rendered),
         *figure_laws.crossed_texts(rendered),
     ]
     assert not breaches, "\n".join(breaches)

@@ -15,12 +15,10 @@ PACKAGE = "@fontsource/instrument-sans@5.3.0"  # OFL-1.1, The Instrument Sans Pr
 FOLDER = Path(__file__).parents[1] / "figures" / "fonts"
 MEMBERS = {
     "package/files/instrument-sans-latin-400-normal.woff": "instrument-sans-regular.ttf",
-    "package/files/instrument-sans-latin-600-normal.woff": "instrument-sans-semibold.ttf",
     "package/LICENSE": "instrument-sans.LICENSE.txt",
 }
 SHA256 = {
     "instrument-sans-regular.ttf": "07c55ce3a388ea5c476622f0aa7d2ea09542d6123436a66638f9e96bafda4195",
-    "instrument-sans-semibold.ttf": "44153440cc5fc436a9c8702a361ef967974a42399788f0c2e7f52c783efeec71",
     "instrument-sans.LICENSE.txt": "c27a3c53c3beed7f5c26853afa15991478ff7145d3754a36b0382f84e10c0d03",
 }
 

@@ -226,6 +226,17 @@ def small_texts(page: Rendered) -> list[str]:
     ]
 
 
+def faint_texts(page: Rendered) -> list[str]:
+    """Find texts that do not stand out enough from the page."""
+    from matplotlib.colors import to_hex
+
+    background = page.paper.background
+    found = ((text, papers.contrast(to_hex(text.get_color()), background)) for text, _ in page.texts)
+    return [
+        f"{text.get_text()!r} has a contrast of {ratio:.1f}" for text, ratio in found if ratio < papers.LEAST_CONTRAST
+    ]
+
+
 def crossed_texts(page: Rendered) -> list[str]:
     """Find labels inside the axes that a line runs through."""
     inside = {id(text): axes for axes in page.figure.axes for text in _labels(axes)}

@@ -197,7 +197,7 @@ def start(name: str, sizes: Sequence[int], generator: np.random.Generator, runs:
     return parameters
 
 
-def race(depth: int = 10, width: int = 48, seeds: int = 4, steps: int = 300, every: int = 20, seed: int = 0) -> Race:
+def race(depth: int = 10, width: int = 48, seeds: int = 6, steps: int = 300, every: int = 20, seed: int = 0) -> Race:
     """Train from each start at each of four learning rates, and keep the rate that ends lowest."""
     inputs, targets = _digits()
     sizes = [inputs.shape[1], *[width] * depth, CLASSES]

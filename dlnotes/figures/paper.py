@@ -24,6 +24,7 @@ THEMES = tuple(palette.THEMES)
 WIDE_PIXELS = 680
 NARROW_PIXELS = 340  # a telephone 360 to 390 wide, less its margins
 SMALLEST_TEXT_PIXELS = 11
+LEAST_CONTRAST = 4.5  # of words with the page, as WCAG 2 asks at level AA
 TEXT_PIXELS = 12
 TITLE_PIXELS = 13
 FONT = "Instrument Sans"  # as the site's labels; DejaVu Sans gives the few signs that it lacks
@@ -89,6 +90,33 @@ def moved_apart(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
     return result
 
 
+def contrast(color: str, background: str) -> float:
+    """Give the contrast of two colors as WCAG 2 defines it, from 1 to 21."""
+    light, dark = sorted((_luminance(color), _luminance(background)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: str) -> float:
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def legible(color: str, ink: str, background: str) -> str:
+    """Mix as much ink into a color as words in it need to be read."""
+    for share in range(0, 21):
+        mixed = "#" + "".join(
+            f"{round((int(color[place : place + 2], 16) * (20 - share) + int(ink[place : place + 2], 16) * share) / 20):02x}"
+            for place in (1, 3, 5)
+        )
+        if contrast(mixed, background) >= LEAST_CONTRAST:
+            break
+    return mixed
+
+
+# What both themes share, as settings of matplotlib.
 STYLE = {
     "svg.hashsalt": "dlnotes",
     "svg.fonttype": "path",
@@ -128,7 +156,7 @@ STYLE = {
     "legend.fontsize": points(TEXT_PIXELS),
     "legend.handlelength": 2.2,
     "legend.borderaxespad": 0.2,
-}  # what both themes share
+}
 
 
 class Mark(NamedTuple):
@@ -193,6 +221,10 @@ class Paper:
     def value(numbers: Any, reference: str) -> np.ndarray:
         """Look up what a reference names."""
         return value(numbers, reference)
+
+    def word(self, color: str) -> str:
+        """Give a color for words beside what is drawn in `color`: the same, or darker or lighter where it is too faint."""
+        return legible(color, self.ink, self.background)
 
     @property
     def pixels(self) -> int:
@@ -267,7 +299,13 @@ class Paper:
         **options: Any,
     ) -> Any:
         """Write next to the point (x, y) of the data, moved by (dx, dy) CSS pixels."""
-        style = {"ha": "left", "va": "center", "annotation_clip": False, "color": color or self.ink, **options}
+        style = {
+            "ha": "left",
+            "va": "center",
+            "annotation_clip": False,
+            "color": self.word(color or self.ink),
+            **options,
+        }
         return axes.annotate(text, (x, y), (points(dx), points(dy)), textcoords="offset points", **style)
 
     def end_labels(
@@ -282,7 +320,9 @@ class Paper:
         sizes = [1.25 * TEXT_PIXELS * (text.count("\n") + 1) / height for text in texts]
         style = {"textcoords": "offset points", "ha": "left", "va": "center", "annotation_clip": False}
         return [
-            axes.annotate(text, (x, place), (points(dx), 0), axes.get_xaxis_transform(), color=color, **style)
+            axes.annotate(
+                text, (x, place), (points(dx), 0), axes.get_xaxis_transform(), color=self.word(color), **style
+            )
             for place, text, color in zip(moved_apart(places, sizes), texts, colors, strict=True)
         ]
 

@@ -58,7 +58,8 @@ def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[f
     """
     for shape in ((16, 3, 3, 3), (8, 32, 1, 1), (4, 2, 5, 3)):
         given = convolution_fans(shape)
-        assert isinstance(given, tuple) and len(given) == 2, f"convolution_fans({shape}) must be a pair, got {given}"
+        pair = isinstance(given, (tuple, list)) and len(given) == 2
+        assert pair, f"convolution_fans({shape}) must be a pair, got {given}"
         wanted = tuple(initialization.fans(shape))
         out_channels, in_channels, *kernel = shape
         hint = ""
@@ -66,6 +67,8 @@ def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[f
             hint = ": a unit also sums over the positions of its kernel"
         elif tuple(given) == wanted[::-1]:
             hint = ": the two are swapped; the shape begins with the outputs"
+        elif given[0] == wanted[0] or given[1] == wanted[1]:
+            hint = ": one of the two is right; the kernel's positions count in both"
         assert tuple(given) == wanted, f"convolution_fans({shape}) is {tuple(given)}, not {wanted}{hint}"
 
 
@@ -84,6 +87,8 @@ def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
         hint = ""
         if _near(given, math.sqrt(variance)):
             hint = ". This is the deviation; a uniform variable reaches further than its deviation"
+        elif _near(given, 3 * variance):
+            hint = ". A root is missing"
         elif _near(given, math.sqrt(12 * variance)):
             hint = ". This is the whole width of the interval; the bound is half of it"
         assert _near(given, wanted), (
@@ -112,9 +117,19 @@ def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]
         hint = ""
         if _near(given, wanted**2, 1e-3) and not _near(given, wanted, 1e-3):
             hint = ". The gain multiplies deviations: a root is missing"
+        elif _near(given, _over_the_deviation(activation), 1e-3) and not _near(given, wanted, 1e-3):
+            hint = ". This divides by the deviation. The second moment keeps the mean, so it is not subtracted"
         elif _near(given, 1 / wanted, 1e-3) and not _near(given, wanted, 1e-3):
             hint = ". This is what the activation does to the deviation; the gain undoes it"
         assert _near(given, wanted, 1e-3), f"the gain of {name} is {wanted:.4f}, yours is {given:.4f}{hint}"
+
+
+def _over_the_deviation(activation: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Give what a reader gets who takes the deviation in place of the root of the second moment."""
+    z = np.linspace(-10, 10, 20_001)
+    weights = np.exp(-z * z / 2)
+    weights, values = weights / weights.sum(), activation(z)
+    return 1 / math.sqrt(weights @ values**2 - (weights @ values) ** 2)
 
 
 def _gain_of_shifted_relu() -> float:
@@ -141,6 +156,8 @@ def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
             hint = ". A root too many"
         elif _near(given, growth ** (1 / branches) - 1):
             hint = ". Second moments grow with the square of the factor: a root is missing"
+        elif _near(given, math.sqrt(math.log(growth) / branches)):
+            hint = ". This is the limit for many branches; solve it for this many"
         elif _near(given, 1 / math.sqrt(branches)):
             hint = f". 1/sqrt(branches) makes it {math.e:.3f} in the limit of many branches, whatever the growth wanted"
         assert given > 0 and _near(reached, growth, 1e-6), (

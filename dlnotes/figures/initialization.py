@@ -220,7 +220,7 @@ def draw_forward_backward(numbers: ForwardBackward, paper: Paper) -> Figure:
     """Draw the gains over the shape of the layer, forward and backward."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=300 if paper.wide else 500, sharey=True)
     names = ("1/fan_in", "1/fan_avg", "1/fan_out")
-    for own, way, title in zip(axes.flat, ("forward", "backward"), ("Forward gain", "Backward gain"), strict=True):
+    for own, way, title in zip(axes.flat, ("forward", "backward"), ("Forward factor", "Backward factor"), strict=True):
         for variance in range(3):
             color, marker = paper.colors[variance], paper.markers[variance]
             ends = (paper.value(numbers, f"{way}[{variance}, {quantile}]") for quantile in (0, 2))

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+import numpy as np
+
 from dlnotes.figures import palette
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -96,24 +97,22 @@ def contrast(color: str, background: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def _parts(color: str) -> tuple[int, int, int]:
+    """Read red, green and blue, from 0 to 255, out of "#rrggbb"."""
+    return tuple(int(color[place : place + 2], 16) for place in (1, 3, 5))
+
+
 def _luminance(color: str) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    parts = (part / 255 for part in _parts(color))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def legible(color: str, ink: str, background: str) -> str:
     """Mix as much ink into a color as words in it need to be read."""
-    for share in range(0, 21):
-        mixed = "#" + "".join(
-            f"{round((int(color[place : place + 2], 16) * (20 - share) + int(ink[place : place + 2], 16) * share) / 20):02x}"
-            for place in (1, 3, 5)
-        )
-        if contrast(mixed, background) >= LEAST_CONTRAST:
-            break
-    return mixed
+    pairs = tuple(zip(_parts(color), _parts(ink), strict=True))
+    mixtures = ("#" + "".join(f"{round(c + share * (i - c)):02x}" for c, i in pairs) for share in np.linspace(0, 1, 21))
+    return next(mixture for mixture in mixtures if contrast(mixture, background) >= LEAST_CONTRAST)
 
 
 # What both themes share, as settings of matplotlib.
@@ -223,7 +222,7 @@ class Paper:
         return value(numbers, reference)
 
     def word(self, color: str) -> str:
-        """Give a color for words beside what is drawn in `color`: the same, or darker or lighter where it is too faint."""
+        """Give a color for words about what is drawn in `color`: the same, with ink where it is too faint."""
         return legible(color, self.ink, self.background)
 
     @property

@@ -788,7 +788,7 @@ def gain(activation: str | activations.Activation) -> float:
     With weights of variance gain^2 / fan_in, pre-activations of variance 1 keep it in the next layer. For ReLU this is
     sqrt(2) and for leaky ReLU sqrt(2 / (1 + a^2)), and since these two are homogeneous it holds at every variance;
     `torch.nn.init.calculate_gain` gives the same. For tanh this is 1.5925, while `calculate_gain` gives 5/3, and for
-    sigmoid 1.8463, while it gives 1: those two are conventions, not solutions of this equation.
+    sigmoid 1.8462, while it gives 1: those two are conventions, not solutions of this equation.
 
     Args:
         activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.

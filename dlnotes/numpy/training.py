@@ -375,13 +375,13 @@ class _Loop:
         states = [part.states for chunk in self.chunks for part in chunk.parts]
         return Training(
             step=self.step,
-            parameters=_views(self.rows.copy(), runs, self.shapes),
+            parameters=_views(self.rows, runs, self.shapes),
             losses=self.losses[:, : self.step].reshape(*runs, self.step).copy(),
             measures={name: self.history(name).copy() for name in self.measures},
             measured_at=np.array(self.measured_at, dtype=np.int64),
             stopped=~self.active.reshape(runs),
             stopped_at=self.stopped_at.reshape(runs).copy(),
-            best=None if self.best is None else _views(self.best.copy(), runs, self.shapes),
+            best=None if self.best is None else _views(self.best, runs, self.shapes),
             state=[np.array(leaf) for leaf in _leaves(states)],
             order=self.order.copy(),
             position=self.position,
@@ -406,7 +406,7 @@ class _Loop:
         if keep_best is not None:
             checks.choice("keep_best", keep_best, self.measures)
             *before, now = self.measures[keep_best]
-            better = self.active & (now < np.fmin.reduce(before, axis=0, initial=np.inf))
+            better = now < np.fmin.reduce(before, axis=0, initial=np.inf)
             self.best = self.rows.copy() if self.best is None else self.best
             self.best[better] = self.rows[better]
         if stop is not None:

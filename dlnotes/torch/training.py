@@ -285,7 +285,7 @@ class _Loop:
         runs = self.runs
         return Training(
             step=self.step,
-            parameters=_views(self.rows.clone(), runs, self.shapes),
+            parameters=_views(self.rows, runs, self.shapes),
             losses=self.losses[:, : self.step].reshape(*runs, self.step),
             measures={name: self.history(name) for name in self.measures},
             measured_at=torch.tensor(self.measured_at, dtype=torch.int64),
@@ -293,7 +293,7 @@ class _Loop:
             if self.active is None
             else ~self.active.reshape(runs),
             stopped_at=self.stopped_at.reshape(runs).clone(),
-            best=None if self.best is None else _views(self.best.clone(), runs, self.shapes),
+            best=None if self.best is None else _views(self.best, runs, self.shapes),
             state=[_copy(leaf) for leaf in _leaves([part.state for part in self.parts])],
             order=self.order,
             position=self.position,
@@ -318,7 +318,6 @@ class _Loop:
             better = now < torch.stack([torch.full_like(now, math.inf), *before]).nan_to_num(
                 math.inf, math.inf, -math.inf
             ).amin(0)
-            better = better if self.active is None else better & self.active
             self.best = self.rows.clone() if self.best is None else self.best
             self.best = torch.where(better[:, None], self.rows, self.best)
         if stop is not None:

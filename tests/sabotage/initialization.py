@@ -47,7 +47,7 @@ SABOTAGE = {
     "pytorch-default": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
     "lecun-selu": Patch(KERNELS, "lecun_variance", lambda fan_in: 2 / fan_in),
     "variance-by-activation": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
-    "xavier-fan-in": Patch(KERNELS, "lecun_variance", lambda fan_in: 1 / fan_in**2),
+    "xavier-fan-in": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 1 / fan_out),
     "fan-definition": Patch(KERNELS, "fans", lambda shape: initialization.Fans(shape[1], shape[0])),
     "two-xaviers": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 1 / fan_in),
     "weights-near-one": Patch(KERNELS, "orthogonalize", lambda noise: noise / math.sqrt(noise.shape[-1])),

@@ -36,11 +36,12 @@ def _kernel_modules(package: str) -> list[str]:
 
 def _import_kernels_checked() -> None:
     # What the kernels import, and what the checking imports when first used, comes before the flag goes up.
-    import beartype
     import jaxtyping
     import numpy
 
-    @jaxtyping.jaxtyped(typechecker=beartype.beartype)
+    from tests import typechecker
+
+    @jaxtyping.jaxtyped(typechecker=typechecker.checked)
     def warm(x: jaxtyping.Float[numpy.ndarray, "n"]) -> jaxtyping.Float[numpy.ndarray, "n"]:
         return x
 
@@ -54,7 +55,7 @@ def _import_kernels_checked() -> None:
     early = [module for module in modules if module in sys.modules]
     if early:
         raise pytest.UsageError(f"imported before the shape checks were in place: {', '.join(early)}")
-    with jaxtyping.install_import_hook(packages, "beartype.beartype"):
+    with jaxtyping.install_import_hook(packages, "tests.typechecker.checked"):
         typing.TYPE_CHECKING = True
         try:
             for module in modules:

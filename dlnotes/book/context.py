@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dlnotes.book import bibliography, ledger, numbering, pages
-from dlnotes.book.layout import Layout
+from dlnotes.book import layout as layouts
 
 
 class PageError(Exception):
@@ -19,7 +19,7 @@ class PageError(Exception):
 class Context:
     """The text being converted. `source` is its path below docs/, or None for text that is no page, as a docstring."""
 
-    layout: Layout
+    layout: layouts.Layout
     source: str | None
     page: pages.Page
 
@@ -59,7 +59,7 @@ class Context:
         return next((part.line for part in self.page.named(name) if part.argument == argument), None)
 
 
-def find(layout: Layout, text: str) -> Context:
+def find(layout: layouts.Layout, text: str) -> Context:
     """Find the page whose text this is; a converter is told the text of a page and not its name."""
     for path in sorted(layout.docs.rglob("*.md")):
         page = pages.read(path)
@@ -73,7 +73,7 @@ def _bare(text: str) -> str:
     return re.sub(r"(?m)^[ ]+$", "", text.replace("\r\n", "\n").expandtabs(4)).strip()
 
 
-def chapter_title(layout: Layout, stem: str) -> str:
+def chapter_title(layout: layouts.Layout, stem: str) -> str:
     """Give the title of a chapter; one not yet written goes by its stem."""
     path = layout.page(stem)
     return pages.read(path).title if path.is_file() else stem.replace("_", " ").capitalize()

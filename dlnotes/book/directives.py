@@ -14,9 +14,8 @@ from xml.etree import ElementTree
 from markdown.util import STX
 from pymdownx.blocks.block import Block, type_string
 
-from dlnotes.book import figures, source
-from dlnotes.book.context import Context
-from dlnotes.book.elements import Element, badge, element, highlighted, note_marks, typographic
+from dlnotes.book import context as contexts
+from dlnotes.book import elements, figures, source
 
 BACKEND_NAMES = {"numpy": "NumPy", "torch": "PyTorch"}
 API_PAGE = "api.md"
@@ -27,7 +26,7 @@ class Directive(Block):
     """What all directives share: the context of the page, and errors that name it."""
 
     @property
-    def context(self) -> Context:
+    def context(self) -> contexts.Context:
         """The page being converted."""
         return self.config["context"]()
 
@@ -37,7 +36,7 @@ class Directive(Block):
         return context.error(f"{self.NAME}: {message}", context.directive_line(self.NAME, self.argument or None))
 
 
-def _first_line(block: Element) -> tuple[str, Element | None]:
+def _first_line(block: elements.Element) -> tuple[str, elements.Element | None]:
     """Take the first line off the first paragraph: (line, paragraph with the rest or None)."""
     first = next(iter(block), None)
     if first is None or first.tag != "p" or not first.text or first.text.startswith(STX):  # STX: a block of code
@@ -49,9 +48,9 @@ def _first_line(block: Element) -> tuple[str, Element | None]:
     return line.strip(), first
 
 
-def _titled(tag: str, text: str, **attributes: str) -> Element:
+def _titled(tag: str, text: str, **attributes: str) -> elements.Element:
     """Build an element whose text is still Markdown."""
-    made = element(tag, **attributes)
+    made = elements.element(tag, **attributes)
     made.text = text
     return made
 
@@ -62,7 +61,7 @@ class Kernel(Directive):
     NAME = "kernel"
     ARGUMENT = True
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Show the function in each backend that has it."""
         name = self.argument
         package = self.context.layout.package
@@ -73,11 +72,13 @@ class Kernel(Directive):
             except source.SourceError as error:
                 raise self.error(str(error)) from None
         identifier = "kernel-" + name.replace(".", "-")
-        block = element("div", class_="kernel", id=identifier)
+        block = elements.element("div", class_="kernel", id=identifier)
         codes = [_kernel_code(self, name, backend) for backend in backends]
         if len(backends) == 1:
-            head = element(
-                "p", element("span", BACKEND_NAMES[backends[0]], class_="kernel__backend"), class_="kernel__head"
+            head = elements.element(
+                "p",
+                elements.element("span", BACKEND_NAMES[backends[0]], class_="kernel__backend"),
+                class_="kernel__head",
             )
             block.extend([head, *codes])
         else:
@@ -86,44 +87,48 @@ class Kernel(Directive):
         return block
 
 
-def _kernel_code(block: Kernel, name: str, backend: str) -> Element:
+def _kernel_code(block: Kernel, name: str, backend: str) -> elements.Element:
     """Build the code of one backend, with what its copy button copies and the links to the rest."""
     context = block.context
     package = context.layout.package
-    links = element("p", class_="kernel__links")
+    links = elements.element("p", class_="kernel__links")
     identifier = f"dlnotes.{backend}.{name}"
     links.append(
-        element("a", element("code", identifier), href=context.href(api_page(context, name), identifier))
+        elements.element(
+            "a", elements.element("code", identifier), href=context.href(api_page(context, name), identifier)
+        )
     )
     if context.layout.repository:
-        links.append(element("a", "Source", href=source_address(context, *source.location(name, backend, package))))
-    code = element("div", class_="kernel__code", data_copy=source.standalone(name, backend, package))
-    code.text = highlighted(block.md, source.displayed(name, backend, package))
-    return element("div", code, links, class_="kernel__body")
+        links.append(
+            elements.element("a", "Source", href=source_address(context, *source.location(name, backend, package)))
+        )
+    code = elements.element("div", class_="kernel__code", data_copy=source.standalone(name, backend, package))
+    code.text = elements.highlighted(block.md, source.displayed(name, backend, package))
+    return elements.element("div", code, links, class_="kernel__body")
 
 
-def api_page(context: Context, name: str) -> str:
+def api_page(context: contexts.Context, name: str) -> str:
     """Give the page that describes a function: its own chapter's, or the one of what chapters share."""
     stem = name.partition(".")[0]
     return f"api/{stem}.md" if context.layout.api(stem).is_file() else API_PAGE
 
 
-def source_address(context: Context, path: Path, line: int) -> str:
+def source_address(context: contexts.Context, path: Path, line: int) -> str:
     """Give the address of a line in the repository."""
     return f"{context.layout.repository.rstrip('/')}/blob/main/{context.layout.relative(path)}#L{line}"
 
 
-def tabs(identifier: str, labels: list[str], bodies: list[Element]) -> Element:
+def tabs(identifier: str, labels: list[str], bodies: list[elements.Element]) -> elements.Element:
     """Build tabs in the form that the theme styles; they work without script."""
-    block = element("div", class_="tabbed-set tabbed-alternate", data_tabs=f"{identifier}:{len(labels)}")
-    shown = element("div", class_="tabbed-labels")
-    content = element("div", class_="tabbed-content")
+    block = elements.element("div", class_="tabbed-set tabbed-alternate", data_tabs=f"{identifier}:{len(labels)}")
+    shown = elements.element("div", class_="tabbed-labels")
+    content = elements.element("div", class_="tabbed-content")
     for number, (label, body) in enumerate(zip(labels, bodies, strict=True), start=1):
         tab = f"__tabbed_{identifier}_{number}"
         chosen = {"checked": "checked"} if number == 1 else {}
-        block.append(element("input", type="radio", name=f"__tabbed_{identifier}", id=tab, **chosen))
-        shown.append(element("label", label, for_=tab))
-        content.append(element("div", body, class_="tabbed-block"))
+        block.append(elements.element("input", type="radio", name=f"__tabbed_{identifier}", id=tab, **chosen))
+        shown.append(elements.element("label", label, for_=tab))
+        content.append(elements.element("div", body, class_="tabbed-block"))
     block.extend([shown, content])
     return block
 
@@ -134,7 +139,7 @@ class Claim(Directive):
     NAME = "claim"
     ARGUMENT = True
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Show what the ledger says."""
         claim = self.context.claims.get(self.argument)
         if claim is None:
@@ -143,23 +148,23 @@ class Claim(Directive):
         parent.append(block)
         return block
 
-    def on_add(self, block: Element) -> Element:
+    def on_add(self, block: elements.Element) -> elements.Element:
         """Put the evidence below the head."""
         return block[-1]
 
 
-def claim_block(context: Context, claim: Any, **attributes: str) -> Element:
+def claim_block(context: contexts.Context, claim: Any, **attributes: str) -> elements.Element:
     """Build the block of a claim with an empty place for its evidence as last child."""
     anchor = f"claim-{claim.id}"
-    head = element(
+    head = elements.element(
         "div",
-        element("span", "Claim", class_="block__label"),
+        elements.element("span", "Claim", class_="block__label"),
         " ",
-        note_marks("Said", claim.notes, context.href(CLAIMS_PAGE)),
+        elements.note_marks("Said", claim.notes, context.href(CLAIMS_PAGE)),
         " ",
-        badge(claim.verdict),
+        elements.badge(claim.verdict),
         " ",
-        element(
+        elements.element(
             "a",
             "#",
             class_="block__anchor",
@@ -169,10 +174,15 @@ def claim_block(context: Context, claim: Any, **attributes: str) -> Element:
         ),
         class_="claim__head",
     )
-    words = element("p", typographic(claim.claim), class_="claim__words", id=f"{anchor}-words")
+    words = elements.element("p", elements.typographic(claim.claim), class_="claim__words", id=f"{anchor}-words")
     settings = {"class_": f"claim claim--{claim.verdict}", "id": anchor, "role": "group", **attributes}
-    return element(
-        "div", head, words, element("div", class_="claim__evidence"), aria_labelledby=words.get("id"), **settings
+    return elements.element(
+        "div",
+        head,
+        words,
+        elements.element("div", class_="claim__evidence"),
+        aria_labelledby=words.get("id"),
+        **settings,
     )
 
 
@@ -186,7 +196,7 @@ class Figure(Directive):
     ARGUMENT = True
     OPTIONS: ClassVar = {"alt": ("", type_string)}
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Show the four forms of the figure; the style sheet shows the one that fits."""
         stem, _, name = self.argument.partition("/")
         number = self.context.numbers.figures.get(name)
@@ -195,22 +205,22 @@ class Figure(Directive):
         if not self.options["alt"]:
             raise self.error(f"{self.argument} has no alt text")
         images = [self._image(stem, name, width, theme, number == 1) for width, theme in FORMS]
-        caption = element("div", class_="figure__caption")
-        label = element("a", f"Figure {number}.", class_="figure__number", href=f"#figure-{name}")
-        block = element(
+        caption = elements.element("div", class_="figure__caption")
+        label = elements.element("a", f"Figure {number}.", class_="figure__number", href=f"#figure-{name}")
+        block = elements.element(
             "figure",
-            element("div", *images, class_="figure__images"),
-            element("figcaption", label, " ", caption),
+            elements.element("div", *images, class_="figure__images"),
+            elements.element("figcaption", label, " ", caption),
             id=f"figure-{name}",
         )
         parent.append(block)
         return block
 
-    def on_add(self, block: Element) -> Element:
+    def on_add(self, block: elements.Element) -> elements.Element:
         """Put the body into the caption."""
         return block[1][1]
 
-    def on_end(self, block: Element) -> None:
+    def on_end(self, block: elements.Element) -> None:
         """Add the code, one click away."""
         stem, _, name = self.argument.partition("/")
         figure = figures.Figure(stem, name)
@@ -219,12 +229,12 @@ class Figure(Directive):
             code = source.code(path, [figure.function, f"draw_{figure.function}"])
         except (source.SourceError, figures.FigureError) as error:
             raise self.error(str(error)) from None
-        shown = element("div", class_="figure__code", data_search_exclude="")
-        shown.text = highlighted(self.md, code)
-        summary = element("summary", "Code of this figure")
-        block.append(element("details", summary, shown, class_="figure__details"))
+        shown = elements.element("div", class_="figure__code", data_search_exclude="")
+        shown.text = elements.highlighted(self.md, code)
+        summary = elements.element("summary", "Code of this figure")
+        block.append(elements.element("details", summary, shown, class_="figure__details"))
 
-    def _image(self, stem: str, name: str, width: str, theme: str, first: bool) -> Element:
+    def _image(self, stem: str, name: str, width: str, theme: str, first: bool) -> elements.Element:
         """Build one form. All load lazily, because a browser would also fetch the three hidden ones otherwise."""
         layout = self.context.layout
         path = layout.figure(stem, name, width, theme)
@@ -232,7 +242,7 @@ class Figure(Directive):
             raise self.error(f"{layout.relative(path)} is not drawn: run python -m dlnotes figures {stem}")
         across, down = svg_size(path)
         priority = {"fetchpriority": "high"} if first else {}
-        return element(
+        return elements.element(
             "img",
             src=self.context.href(path.relative_to(layout.docs).as_posix()),
             alt=self.options["alt"],
@@ -266,23 +276,23 @@ class Exercise(Directive):
     NAME = "exercise"
     ARGUMENT = True
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Open the block of the exercise."""
-        block = element("div", class_="exercise", id=f"exercise-{self.argument}", role="group")
+        block = elements.element("div", class_="exercise", id=f"exercise-{self.argument}", role="group")
         parent.append(block)
         return block
 
-    def on_end(self, block: Element) -> None:
+    def on_end(self, block: elements.Element) -> None:
         """Turn the first line into the title, and say how the answer is checked."""
         title, _ = _first_line(block)
         if not title:
             raise self.error(f"{self.argument} has no title: its first line")
         number = self.context.numbers.exercises.get(self.argument)
-        label = element("span", f"Exercise {number}" if number else "Exercise", class_="block__label")
+        label = elements.element("span", f"Exercise {number}" if number else "Exercise", class_="block__label")
         heading = _titled("p", title, class_="exercise__title", id=f"exercise-{self.argument}-title")
-        block.insert(0, element("div", label, heading, class_="exercise__head"))
+        block.insert(0, elements.element("div", label, heading, class_="exercise__head"))
         block.set("aria-labelledby", heading.get("id"))
-        how = element(
+        how = elements.element(
             "p",
             "To check your answer, copy the block into a file, complete it and run it: its last lines say what is "
             "wrong, or nothing when all is right.",
@@ -297,9 +307,9 @@ class Solution(Directive):
 
     NAME = "solution"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Open a closed block."""
-        block = element("details", element("summary", "Solution"), class_="solution")
+        block = elements.element("details", elements.element("summary", "Solution"), class_="solution")
         parent.append(block)
         return block
 
@@ -311,13 +321,13 @@ class Flashcard(Directive):
     ARGUMENT = True
     OPTIONS: ClassVar = {"notes": ("", type_string)}
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Open a closed card."""
-        block = element("details", class_="flashcard", id=f"flashcard-{self.argument}")
+        block = elements.element("details", class_="flashcard", id=f"flashcard-{self.argument}")
         parent.append(block)
         return block
 
-    def on_end(self, block: Element) -> None:
+    def on_end(self, block: elements.Element) -> None:
         """Turn the first line into the question."""
         question, _ = _first_line(block)
         if not question:
@@ -325,8 +335,8 @@ class Flashcard(Directive):
         block.insert(0, _titled("summary", question))
         notes = tuple(note.strip() for note in self.options["notes"].split(",") if note.strip())
         if notes:
-            marks = note_marks("Asked", notes, self.context.href(CLAIMS_PAGE))
-            block.append(element("p", marks, class_="flashcard__notes"))
+            marks = elements.note_marks("Asked", notes, self.context.href(CLAIMS_PAGE))
+            block.append(elements.element("p", marks, class_="flashcard__notes"))
 
 
 DIRECTIVES: tuple[type[Directive], ...] = (Kernel, Claim, Figure, Exercise, Solution, Flashcard)

@@ -145,7 +145,7 @@ class Layout:
         return self.package / "figures" / f"{stem}.py"
 
     def figure_files(self, stem: str) -> tuple[Path, ...]:
-        """Paths of the code of the chapter's figures: `<stem>.py`, and `<stem>_<word>.py` where one would be too long."""
+        """Paths of the code of the chapter's figures: `<stem>.py`, and `<stem>_<word>.py` where one is too long."""
         first = self.figures(stem)
         others = (path for path in sorted(first.parent.glob(f"{stem}_*.py")) if path.stem not in self.stems)
         return (first, *others) if first.is_file() else ()

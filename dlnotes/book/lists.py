@@ -7,9 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from dlnotes.book import bibliography, context, ledger, pages
-from dlnotes.book.directives import Directive, claim_block
-from dlnotes.book.elements import VERDICTS, Element, badge, element, note_marks, typographic
+from dlnotes.book import bibliography, context, directives, elements, ledger, pages
 
 
 def expanded(page: context.Context, lines: list[str]) -> list[str]:
@@ -89,12 +87,12 @@ def settled(page: context.Context) -> dict[str, str]:
     }
 
 
-class ClaimsTally(Directive):
+class ClaimsTally(directives.Directive):
     """`/// claims-tally`: how many claims there are, and how many got which verdict."""
 
     NAME = "claims-tally"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Count the ledger."""
         claims = tuple(self.context.claims.values())
         block = tally(claims)
@@ -102,71 +100,79 @@ class ClaimsTally(Directive):
         return block
 
 
-def tally(claims: tuple[ledger.Claim, ...]) -> Element:
+def tally(claims: tuple[ledger.Claim, ...]) -> elements.Element:
     """Build the counts: a sentence of numbers, above it a bar in proportion."""
     counts = Counter(claim.verdict for claim in claims)
-    bar = element("div", class_="tally__bar", aria_hidden="true")
-    rows = element("ul", class_="tally__counts")
-    rows.append(element("li", element("strong", str(len(claims))), " claims", class_="tally__all"))
-    for verdict in VERDICTS:
-        bar.append(element("span", class_=f"tally__part tally__part--{verdict}", style=f"flex-grow:{counts[verdict]}"))
-        rows.append(element("li", element("strong", str(counts[verdict])), " ", badge(verdict)))
-    return element("div", bar, rows, class_="tally")
+    bar = elements.element("div", class_="tally__bar", aria_hidden="true")
+    rows = elements.element("ul", class_="tally__counts")
+    rows.append(elements.element("li", elements.element("strong", str(len(claims))), " claims", class_="tally__all"))
+    for verdict in elements.VERDICTS:
+        bar.append(
+            elements.element("span", class_=f"tally__part tally__part--{verdict}", style=f"flex-grow:{counts[verdict]}")
+        )
+        rows.append(
+            elements.element("li", elements.element("strong", str(counts[verdict])), " ", elements.badge(verdict))
+        )
+    return elements.element("div", bar, rows, class_="tally")
 
 
-class NotesList(Directive):
+class NotesList(directives.Directive):
     """`/// notes-list`: the five notes, by the short names that the pages use."""
 
     NAME = "notes-list"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """List the notes."""
-        block = element("dl", class_="notes")
+        block = elements.element("dl", class_="notes")
         for name, title in ledger.NOTES.items():
-            block.extend([element("dt", name, id=name.lower()), element("dd", title)])
+            block.extend([elements.element("dt", name, id=name.lower()), elements.element("dd", title)])
         parent.append(block)
         return block
 
 
-class ClaimsList(Directive):
+class ClaimsList(directives.Directive):
     """`/// claims-list`: every claim by chapter, with its verdict and where it is settled."""
 
     NAME = "claims-list"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Build the form that filters, and below it the claims of each chapter."""
         page = self.context
         claims = tuple(page.claims.values())
         where = settled(page)
         stems = tuple(dict.fromkeys([*page.layout.stems, *(claim.chapter for claim in claims)]))
         stems = tuple(stem for stem in stems if ledger.of_chapter(claims, stem))
-        block = element("div", _form(page, stems), class_="ledger", id="ledger")
+        block = elements.element("div", _form(page, stems), class_="ledger", id="ledger")
         for stem in stems:
             block.append(_chapter(page, stem, ledger.of_chapter(claims, stem), where))
         parent.append(block)
         return block
 
 
-def _chapter(page: context.Context, stem: str, claims: tuple[ledger.Claim, ...], where: dict[str, str]) -> Element:
+def _chapter(
+    page: context.Context, stem: str, claims: tuple[ledger.Claim, ...], where: dict[str, str]
+) -> elements.Element:
     """Build the claims of one chapter."""
     title = context.chapter_title(page.layout, stem)
-    rows = element("ul", class_="ledger__rows")
+    rows = elements.element("ul", class_="ledger__rows")
     rows.extend(_row(page, claim, where.get(claim.id)) for claim in claims)
-    return element("section", element("h2", title, id=stem), rows, class_="ledger__chapter", aria_labelledby=stem)
+    return elements.element(
+        "section", elements.element("h2", title, id=stem), rows, class_="ledger__chapter", aria_labelledby=stem
+    )
 
 
-def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> Element:
+def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> elements.Element:
     """Build one claim."""
     if stem:
-        link = element("a", "See it settled", href=page.href(f"chapters/{stem}.md", f"claim-{claim.id}"))
+        link = elements.element("a", "See it settled", href=page.href(f"chapters/{stem}.md", f"claim-{claim.id}"))
         link.set("aria-describedby", f"{claim.id}-words")
     else:
-        link = element("span", "Not settled yet", class_="ledger__open")
-    marks = note_marks("Said", claim.notes, "")
-    return element(
+        link = elements.element("span", "Not settled yet", class_="ledger__open")
+    marks = elements.note_marks("Said", claim.notes, "")
+    return elements.element(
         "li",
-        element("p", typographic(claim.claim), class_="ledger__words", id=f"{claim.id}-words"),
-        element("p", badge(claim.verdict), " ", marks, " ", link, class_="ledger__facts"),
+        elements.element("p", elements.typographic(claim.claim), class_="ledger__words", id=f"{claim.id}-words"),
+        elements.element("p", elements.badge(claim.verdict), " ", marks, " ", link, class_="ledger__facts"),
         class_="ledger__row",
         id=claim.id,
         data_verdict=claim.verdict,
@@ -176,30 +182,34 @@ def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> Elemen
     )
 
 
-def _form(page: context.Context, stems: tuple[str, ...]) -> Element:
+def _form(page: context.Context, stems: tuple[str, ...]) -> elements.Element:
     """Build the form that filters; a script shows it, since without one it does nothing."""
     choices = {
-        "verdict": ("Verdict", VERDICTS),
+        "verdict": ("Verdict", elements.VERDICTS),
         "note": ("Note", {name: f"{name}: {title}" for name, title in ledger.NOTES.items()}),
         "chapter": ("Chapter", {stem: context.chapter_title(page.layout, stem) for stem in stems}),
         "state": ("State", {"settled": "settled in a chapter", "open": "not settled yet"}),
     }
-    form = element("form", class_="filter", id="ledger-filter", hidden="hidden")
+    form = elements.element("form", class_="filter", id="ledger-filter", hidden="hidden")
     for name, (label, options) in choices.items():
-        select = element("select", element("option", "all", value=""), name=name, id=f"filter-{name}")
-        select.extend(element("option", text, value=value) for value, text in options.items())
-        form.append(element("div", element("label", label, for_=f"filter-{name}"), select, class_="filter__field"))
-    form.append(element("button", "Show all", type="reset", class_="filter__reset"))
-    form.append(element("p", class_="filter__count", role="status", aria_live="polite"))
+        select = elements.element("select", elements.element("option", "all", value=""), name=name, id=f"filter-{name}")
+        select.extend(elements.element("option", text, value=value) for value, text in options.items())
+        form.append(
+            elements.element(
+                "div", elements.element("label", label, for_=f"filter-{name}"), select, class_="filter__field"
+            )
+        )
+    form.append(elements.element("button", "Show all", type="reset", class_="filter__reset"))
+    form.append(elements.element("p", class_="filter__count", role="status", aria_live="polite"))
     return form
 
 
-class ReferencesList(Directive):
+class ReferencesList(directives.Directive):
     """`/// references-list`: the bibliography, each entry with the chapters that cite it."""
 
     NAME = "references-list"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """List the sources by their first author."""
         page = self.context
         entries = sorted(page.references.values(), key=lambda entry: (entry.authors[0].casefold(), entry.year))
@@ -208,17 +218,19 @@ class ReferencesList(Directive):
             for stem in page.layout.stems
             if page.layout.page(stem).is_file()
         }
-        block = element("ul", *(_entry(page, entry, cited, id=entry.key) for entry in entries), class_="references")
+        block = elements.element(
+            "ul", *(_entry(page, entry, cited, id=entry.key) for entry in entries), class_="references"
+        )
         parent.append(block)
         return block
 
 
-class SourcesList(Directive):
+class SourcesList(directives.Directive):
     """`/// sources-list`: what the page cites, in full."""
 
     NAME = "sources-list"
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """List the page's sources by their first author."""
         page = self.context
         keys = {citation.key for citation in page.page.citations}
@@ -226,60 +238,68 @@ class SourcesList(Directive):
             page.references[key] for key in keys if key in page.references
         ]  # an unknown one fails where it is cited
         entries = sorted(known, key=lambda entry: (entry.authors[0].casefold(), entry.year))
-        block = element("ul", *(_entry(page, entry, {}) for entry in entries), class_="references")
+        block = elements.element("ul", *(_entry(page, entry, {}) for entry in entries), class_="references")
         parent.append(block)
         return block
 
 
-def _entry(page: context.Context, entry: bibliography.Entry, cited: dict[str, set[str]], **attributes: str) -> Element:
+def _entry(
+    page: context.Context, entry: bibliography.Entry, cited: dict[str, set[str]], **attributes: str
+) -> elements.Element:
     """Build one source."""
-    row = element("li", f"{bibliography.authors(entry)} ({entry.year}). ", class_="references__entry", **attributes)
-    row.append(element("a", entry.title, href=entry.url, class_="references__title"))
+    row = elements.element(
+        "li", f"{bibliography.authors(entry)} ({entry.year}). ", class_="references__entry", **attributes
+    )
+    row.append(elements.element("a", entry.title, href=entry.url, class_="references__title"))
     row[-1].tail = f". {entry.where}."
     stems = [stem for stem, keys in cited.items() if entry.key in keys]
     if stems:
-        said = element("span", " Cited in ", class_="references__cited")
+        said = elements.element("span", " Cited in ", class_="references__cited")
         for number, stem in enumerate(stems):
             if number:
                 said[-1].tail = ", "
             title = context.chapter_title(page.layout, stem)
-            said.append(element("a", title, href=page.href(f"chapters/{stem}.md", "reference")))
+            said.append(elements.element("a", title, href=page.href(f"chapters/{stem}.md", "reference")))
         said[-1].tail = "."
         row.append(said)
     return row
 
 
-class ClaimShowcase(Directive):
+class ClaimShowcase(directives.Directive):
     """`/// claim-showcase | id`: a claim, its verdict, and the block of its chapter that settles it."""
 
     NAME = "claim-showcase"
     ARGUMENT = True
 
-    def on_create(self, parent: Element) -> Element:
+    def on_create(self, parent: elements.Element) -> elements.Element:
         """Show the claim; its block of code is put into the body before the page is read."""
         page = self.context
         claim = page.claims.get(self.argument)
         if claim is None:
             raise self.error(f"the ledger has no claim {self.argument}")
-        block = claim_block(page, claim)
+        block = directives.claim_block(page, claim)
         block.set("class", f"{block.get('class')} claim--showcase")
         parent.append(block)
         return block
 
-    def on_add(self, block: Element) -> Element:
+    def on_add(self, block: elements.Element) -> elements.Element:
         """Put the code below the head."""
         return block[-1]
 
-    def on_end(self, block: Element) -> None:
+    def on_end(self, block: elements.Element) -> None:
         """Say where the whole argument is."""
         stem = settled(self.context).get(self.argument)
         if stem:
             href = self.context.href(f"chapters/{stem}.md", f"claim-{self.argument}")
             title = context.chapter_title(self.context.layout, stem)
-            block.append(element("p", element("a", f"The whole argument, in {title}", href=href), class_="claim__more"))
+            block.append(
+                elements.element(
+                    "p", elements.element("a", f"The whole argument, in {title}", href=href), class_="claim__more"
+                )
+            )
 
 
-DIRECTIVES: tuple[type[Directive], ...] = (
+DIRECTIVES: tuple[type[directives.Directive], ...] = (
     ClaimsTally,
     NotesList,
     ClaimsList,

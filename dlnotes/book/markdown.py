@@ -21,8 +21,7 @@ from markdown.preprocessors import Preprocessor
 from pymdownx import util
 from pymdownx.blocks import BlocksExtension, BlocksProcessor
 
-from dlnotes.book import bibliography, context, directives, katex, layout, lists, pages, prose
-from dlnotes.book.elements import element, raw
+from dlnotes.book import bibliography, context, directives, elements, katex, layout, lists, pages, prose
 
 REFERENCES_PAGE = "references.md"
 _FORMULA = rf"(?P<escaped>{prose.ESCAPED})|{prose.MATH}"
@@ -172,16 +171,18 @@ class _Equation(BlockProcessor):
     def run(self, parent: Element, blocks: list[str]) -> None:
         """Build the formula, and beside it its number as a link to itself."""
         formula, shown = self.extension.equations[int(_EQUATION.fullmatch(blocks.pop(0).strip())[1])]
-        body = element("div", class_="equation__formula", data_search_exclude="")
-        body.text = raw(self.md, shown)
-        block = element("div", body, class_="equation")
+        body = elements.element("div", class_="equation__formula", data_search_exclude="")
+        body.text = elements.raw(self.md, shown)
+        block = elements.element("div", body, class_="equation")
         page = self.extension.current()
         number = page.numbers.equations.get(formula.label) if page.source and formula.label else None
         if number is not None:
             anchor = f"eq-{formula.label}"
             block.set("id", anchor)
             title = f"Link to equation {number}"
-            block.append(element("a", f"({number})", class_="equation__number", href=f"#{anchor}", aria_label=title))
+            block.append(
+                elements.element("a", f"({number})", class_="equation__number", href=f"#{anchor}", aria_label=title)
+            )
         parent.append(block)
 
 
@@ -202,7 +203,7 @@ class _Formula(_Inline):
             return None, None, None
         shown = rendered(self.extension.current(), m["tex"].strip(), False)
         # Not a span: the search takes the end of the first span inside for the end of what it is to leave out.
-        return raw(self.md, f'<bdi class="formula" data-search-exclude>{shown}</bdi>'), *m.span()
+        return elements.raw(self.md, f'<bdi class="formula" data-search-exclude>{shown}</bdi>'), *m.span()
 
 
 class _Reference(_Inline):
@@ -226,7 +227,7 @@ class _Reference(_Inline):
         target = f"chapters/{stem}.md" if elsewhere else page.source or ""
         anchor = f"{'eq' if kind == 'eqref' else 'figure'}-{label}"
         spoken = {"aria_label": f"equation {text.replace('(', '').replace(')', '')}"} if kind == "eqref" else {}
-        return element(
+        return elements.element(
             "a", text, href=page.href(target, anchor), class_=f"reference reference--{kind}", **spoken
         ), *m.span()
 
@@ -256,5 +257,5 @@ class _Citation(_Inline):
         if locator:
             text = f"{text[:-1]}, {locator})"
         if page.source is None:  # text that is no page does not know where the list of references is
-            return element("span", text, class_="citation"), *m.span()
-        return element("a", text, href=page.href(REFERENCES_PAGE, key), class_="citation"), *m.span()
+            return elements.element("span", text, class_="citation"), *m.span()
+        return elements.element("a", text, href=page.href(REFERENCES_PAGE, key), class_="citation"), *m.span()

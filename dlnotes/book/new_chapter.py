@@ -248,6 +248,8 @@ def report(book: layout.Layout, stem: str, written: list[Path]) -> str:
     """Say what was written and what is to be done next."""
     lines = [f"wrote {book.relative(path)}" for path in written] or [f"{stem} has all its files already"]
     if stem not in book.stems:
-        lines.append(f"next: give it its place in the nav of mkdocs.yml, as `- chapters/{stem}.md`, and api/{stem}.md after the others")
+        lines.append(
+            f"next: give both pages their places in the nav of mkdocs.yml: chapters/{stem}.md and api/{stem}.md"
+        )
     lines.append("then: python -m dlnotes check says what is still to be done")
     return "\n".join(lines)

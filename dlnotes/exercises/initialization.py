@@ -12,7 +12,8 @@ from dlnotes.numpy import initialization
 
 def _finite(call: str, given: object) -> float:
     """Give back the number that the reader's function gave, and refuse anything else."""
-    assert given is not None and given is not ..., f"{call} returns nothing yet"
+    nothing = given is None or given is ...
+    assert not nothing, f"{call} returns nothing yet"
     number = np.asarray(given, dtype=float)
     assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
     assert math.isfinite(number), f"{call} must be finite, got {number}"
@@ -160,7 +161,8 @@ def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
             hint = ". This is the limit for many branches; solve it for this many"
         elif _near(given, 1 / math.sqrt(branches)):
             hint = f". 1/sqrt(branches) makes it {math.e:.3f} in the limit of many branches, whatever the growth wanted"
-        assert given > 0 and _near(reached, growth, 1e-6), (
+        right = given > 0 and _near(reached, growth, 1e-6)
+        assert right, (
             f"with residual_scale({branches}, {growth}) = {given:.6g} the second moment grows by {reached:.6g}, "
             f"not {growth}{hint}"
         )

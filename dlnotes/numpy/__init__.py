@@ -1,1 +1,1 @@
-"""Reference kernels in NumPy: each reads as its equation. Import the chapter you need: `from dlnotes.numpy import initialization`."""
+"""Reference kernels in NumPy, each read as its equation: `from dlnotes.numpy import initialization`."""

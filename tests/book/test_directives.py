@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from dlnotes.book import context, directives, source
+from dlnotes.book import context, directives, elements, source
 from tests.book import sample
 
 
@@ -114,7 +114,7 @@ def test_a_claim_shows_the_wording_the_notes_and_the_verdict_in_words(growth):
 
 
 def test_verdicts_differ_in_their_icon_and_their_words():
-    icons = [directives.badge(verdict) for verdict in ("holds", "limits", "corrected")]
+    icons = [elements.badge(verdict) for verdict in ("holds", "limits", "corrected")]
     drawn = [tuple(path.get("d") for path in badge.iter("path")) for badge in icons]
     words = ["".join(badge.itertext()) for badge in icons]
     assert len(set(drawn)) == 3

@@ -259,6 +259,7 @@ def test_without_script_the_claims_can_be_read_and_no_dead_form_is_shown(visit):
 def test_print_opens_everything_in_light_colors_without_the_frame(visit):
     page = visit(CHAPTER, scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("img[loading=lazy]").count() == 0
     page.emulate_media(media="print")
     assert page.locator("details:not([open])").count() == 0
     assert page.locator(".solution pre").first.is_visible()
@@ -276,11 +277,11 @@ def test_print_opens_everything_in_light_colors_without_the_frame(visit):
 def test_reduced_motion_is_respected(visit):
     page = visit(CHAPTER, reduced_motion="reduce")
     slow = page.evaluate(
-        """() => [...document.querySelectorAll('*')].filter(e => {
-            const style = getComputedStyle(e);
+        """() => [...document.querySelectorAll('*')].filter(e => [null, '::before', '::after'].some(part => {
+            const style = getComputedStyle(e, part);
             return [...style.transitionDuration.split(','), ...style.animationDuration.split(',')]
               .some(time => parseFloat(time) > 0.01);
-        }).map(e => e.className)"""
+        })).map(e => e.className)"""
     )
     assert not slow
 

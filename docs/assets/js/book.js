@@ -81,15 +81,7 @@
   read();
 })();
 
-// --- Print: what is closed opens, and closes again afterwards; pictures not yet seen are fetched. ---
-(function () {
-  let opened = [];
-  window.addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
-    for (const details of opened) details.open = true;
-    for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
-  });
-  window.addEventListener("afterprint", () => {
-    for (const details of opened) details.open = false;
-  });
-})();
+// --- Print: pictures not yet seen are fetched. (What is closed, the theme opens.) ---
+window.addEventListener("beforeprint", () => {
+  for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+});

@@ -163,10 +163,11 @@ def test_run_page_says_how_each_block_went(write_page):
     said = []
     path = write_page(fence("pass") + "\n" + STARTER + fence("assert False") + "\n" + fence("1 / 0"))
     assert blocks.run_page(path, said.append) == 1
-    assert re.fullmatch(r"page.md:1: passes in \d\.\d\d s", said[0])
-    assert re.fullmatch(r"page.md:6: passes in \d\.\d\d s, a starter, fails as it should", said[1])
+    assert re.fullmatch(r"page.md:1: passes in \d\.\d\d s of processor time", said[0])
+    assert re.fullmatch(r"page.md:6: passes in \d\.\d\d s of processor time, a starter, fails as it should", said[1])
     assert said[2].startswith("page.md:10: FAILS\nTraceback")
     assert "ZeroDivisionError" in said[2]
+    assert said[3] == "page.md: 2 of 3 blocks pass"
 
 
 def test_what_this_machine_cannot_run_is_left_out_with_the_reason(write_page, monkeypatch):
@@ -174,7 +175,7 @@ def test_what_this_machine_cannot_run_is_left_out_with_the_reason(write_page, mo
     path = write_page(f"<!--{blocks.NEEDS_TORCH}-->\n" + fence("import torch"))
     monkeypatch.setattr(blocks.importlib.util, "find_spec", lambda name: None)
     assert blocks.run_page(path, said.append) == 0
-    assert said == ["page.md:2: left out, torch is not installed"]
+    assert said == ["page.md:2: left out, torch is not installed", "page.md: 0 of 0 blocks pass"]
 
 
 def test_torch_blocks_are_told_from_numpy_blocks():

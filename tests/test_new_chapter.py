@@ -41,7 +41,7 @@ def book(tmp_path):
 
 def test_every_part_of_the_chapter_is_written(book):
     written = new_chapter.write(book, STEM)
-    assert len(written) == 8
+    assert len(written) == 9
     assert laws.one_word(book.root) == []
     for law in (laws.lazy_annotations, laws.modules_not_names, laws.no_files, laws.plain_names, laws.page_imports):
         assert law(book.root) == []

@@ -63,7 +63,9 @@ def test_the_evidence_passes_and_can_fail(stem, claim):
     reasons = [blocks.reason_to_skip(block) for block in blocks_of_claim]
     if blocks_of_claim and all(reasons):
         pytest.skip(reasons[0])
-    found = breaches(blocks_of_claim, page, sabotage(stem)[claim])
+    patches = sabotage(stem).get(claim)
+    assert patches, f"add {claim} to tests/sabotage/{stem}.py: a break under which its evidence fails"
+    found = breaches(blocks_of_claim, page, patches)
     if found:
         pytest.fail("\n".join(found), pytrace=False)
 

@@ -141,19 +141,21 @@ def verdict(block: pages.Fence, result: Result) -> BaseException | None:
 def run_page(page: Path, say: Callable[[str], None] = print) -> int:
     """Run every block of a page, say how each went, and give the number of those that failed."""
     page = page.resolve()
-    failed = 0
+    failed = done = 0
     for block in pages.read(page).blocks:
         where = f"{_short(page)}:{block.line}"
         skipped = reason_to_skip(block)
         if skipped:
             say(f"{where}: left out, {skipped}")
             continue
+        done += 1
         result = run(block, page)
         error = verdict(block, result)
         if error is None:
             note = ", a starter, fails as it should" if STARTER in block.marks else ""
-            say(f"{where}: passes in {result.seconds:.2f} s{note}")
+            say(f"{where}: passes in {result.seconds:.2f} s of processor time{note}")
             continue
         failed += 1
         say(f"{where}: FAILS\n{explain(error, page)}")
+    say(f"{_short(page)}: {done - failed} of {done} blocks pass")
     return failed

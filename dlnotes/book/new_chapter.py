@@ -147,6 +147,14 @@ def check_{function}(answer: Callable[[], float]) -> None:
     raise NotImplementedError("TODO the checker of {exercise}")
 '''
 
+_FIGURE_TESTS = '''"""What the numbers of the chapter's figures must satisfy."""
+
+from __future__ import annotations
+
+# Arguments under which each function of numbers takes a moment only.
+SMALL = {{"{figure}": {{}}}}  # TODO sizes and seeds for each figure, and a test of each figure's numbers
+'''
+
 _TESTS = """from __future__ import annotations
 
 import pytest
@@ -202,6 +210,7 @@ def files(book: layout.Layout, stem: str) -> dict[Path, str]:
         book.figures(stem): _FIGURES.format(**words),
         book.exercises(stem): _EXERCISES.format(**words),
         tests / f"test_{stem}.py": _TESTS.format(**words),
+        tests / "figures" / f"test_{stem}.py": _FIGURE_TESTS.format(**words),
         tests / "bad_input" / f"{stem}.py": _CASES.format(**wrong, what="a case for every public function"),
         tests / "sabotage" / f"{stem}.py": _SABOTAGE.format(**words),
     }

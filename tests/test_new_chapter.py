@@ -110,7 +110,7 @@ def test_the_report_says_what_comes_next(book):
     assert "nav" not in new_chapter.report(book, STEM, new_chapter.write(book, STEM))
     report = new_chapter.report(book, "momentum", new_chapter.write(book, "momentum"))
     assert "wrote docs/chapters/momentum.md" in report
-    assert "`- chapters/momentum.md`" in report
+    assert "nav of mkdocs.yml: chapters/momentum.md and api/momentum.md" in report
 
 
 @pytest.mark.parametrize("stem", ["part2", "Momentum", "my-chapter", "class", "", "two__words", "../momentum"])

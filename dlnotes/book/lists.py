@@ -251,7 +251,8 @@ def _entry(
         "li", f"{bibliography.authors(entry)} ({entry.year}). ", class_="references__entry", **attributes
     )
     row.append(elements.element("a", entry.title, href=entry.url, class_="references__title"))
-    row[-1].tail = f". {entry.where}."
+    stop = "" if entry.title.endswith(("?", "!")) else "."
+    row[-1].tail = f"{stop} {entry.where}."
     stems = [stem for stem, keys in cited.items() if entry.key in keys]
     if stems:
         said = elements.element("span", " Cited in ", class_="references__cited")

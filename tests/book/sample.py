@@ -23,6 +23,12 @@ extra:
 """
 
 CLAIMS = """
+- id: later
+  notes: [N5]
+  chapter: not_written_yet
+  verdict: limits
+  claim: "Later chapters follow."
+  evidence: "patience"
 - id: doubles
   notes: [N1, N4]
   chapter: growth
@@ -35,12 +41,6 @@ CLAIMS = """
   verdict: corrected
   claim: "Half of one is zero."
   evidence: "division"
-- id: later
-  notes: [N5]
-  chapter: not_written_yet
-  verdict: limits
-  claim: "Later chapters follow."
-  evidence: "patience"
 """
 
 REFERENCES = """
@@ -54,7 +54,7 @@ REFERENCES = """
 - key: alone1999
   authors: ["Alone, Ann"]
   year: 1999
-  title: On being cited nowhere
+  title: Who cites this?
   where: A drawer
   url: https://example.org/alone
   confirmed: "no"

@@ -117,6 +117,7 @@ def test_verdicts_differ_in_their_icon_and_their_words():
     icons = [elements.badge(verdict) for verdict in ("holds", "limits", "corrected")]
     drawn = [tuple(path.get("d") for path in badge.iter("path")) for badge in icons]
     words = ["".join(badge.itertext()) for badge in icons]
+    assert [len(paths) for paths in drawn] == [1, 2, 1]  # the half that is full
     assert len(set(drawn)) == 3
     assert words == ["holds", "holds under conditions", "wrong as written"]
 

@@ -46,9 +46,7 @@ def _is_installed(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cuda: needs a CUDA device; skipped where there is none")
-    if hasattr(
-        config.option, "codeblocks"
-    ):  # absent where pytest runs without the plugin: then there are kernel tests only
+    if hasattr(config.option, "codeblocks"):  # else the plugin is missing, and the pages are not tested
         config.option.codeblocks = True
     missing = [name for name in NEEDED_BY_THE_GATE if not _is_installed(name)]
     if missing and os.environ.get("CI"):

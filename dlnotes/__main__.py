@@ -95,7 +95,8 @@ def _mkdocs(layout: Layout, *words: str) -> None:
 
 def _known(layout: Layout, stem: str) -> str:
     """Give the stem back if the book has that chapter."""
-    if stem in layout.stems:
+    # The page is asked first: reading the nav takes a package that a reader who only runs blocks may lack.
+    if layout.page(stem).is_file() or stem in layout.stems:
         return stem
     near = difflib.get_close_matches(stem, layout.stems, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the chapters are {', '.join(layout.stems)}"

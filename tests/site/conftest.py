@@ -17,6 +17,7 @@ pytest.importorskip("playwright")
 pytest.importorskip("mkdocs")
 
 ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDE, NARROW = 1440, 390
 HEIGHTS = {WIDE: 900, NARROW: 844}
 # A first run of the figures takes a minute; later ones find them drawn.
@@ -61,14 +62,16 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    """Use the system's Chromium where there is one, else the one that playwright has installed."""
+def browser_type_launch_args(browser_type_launch_args, browser_type):
+    """Use the system's Chromium or Chrome where there is one, else the one that playwright has installed."""
     quiet = ("background-networking", "component-update", "sync", "gpu")
     settings = {
         **browser_type_launch_args,
         "args": ["--no-sandbox", "--no-first-run", *(f"--disable-{x}" for x in quiet)],
     }
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not (path or Path(browser_type.executable_path).exists() or os.environ.get("CI")):
+        pytest.skip("needs Chromium or Chrome")
     return {**settings, "executable_path": path} if path else settings
 
 

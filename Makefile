@@ -6,6 +6,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # More for pytest: `make test PYTEST="tests/test_blocks.py -x"`.
 PYTEST ?=
+# More for the breaking of kernels: `make mutants MUTANTS="dlnotes.numpy.objective"`; --help lists all.
+MUTANTS ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -15,7 +17,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint co
 SOURCES := $(shell find docs dlnotes overrides mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
 .DEFAULT_GOAL := help
-.PHONY: help site serve test figures readme-picture browser clean
+.PHONY: help site serve test mutants figures readme-picture browser clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is to make
@@ -35,6 +37,9 @@ figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
 
 test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
 	$(RUN) -m pytest $(PYTEST)
+
+mutants: $(VENV)/.test  ## break 600 places of the kernels, one at a time, and count what the tests notice (about an hour)
+	$(RUN) -m tests.mutation $(MUTANTS)
 
 readme-picture: figures  ## draw the picture of the README anew
 	@for theme in light dark; do \

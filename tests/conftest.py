@@ -15,10 +15,12 @@ import sys
 import typing
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # One gate run must equal the next; at home, every run tries new examples.
 settings.register_profile("dlnotes", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+# For many runs that only ask whether a test fails: no search for the smallest example that does.
+settings.register_profile("unshrunk", settings.get_profile("dlnotes"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("dlnotes")
 
 

@@ -36,20 +36,11 @@ def shared_tests(stem: str) -> list[str]:
 
 
 def dependents(root: Path, stem: str) -> list[str]:
-    """Stems whose kernels import those of this stem, directly or through others."""
-    imports = {
-        path.stem: _imported(path)
-        for path in sorted((root / "dlnotes/numpy").glob("*.py"))
-        if (root / f"tests/test_{path.stem}.py").exists()
-    }
-    found: list[str] = []
-    waiting = [stem]
-    while waiting:
-        name = waiting.pop()
-        users = [user for user, used in imports.items() if name in used and user not in [*found, stem]]
-        found += users
-        waiting += users
-    return found
+    """Stems whose kernels, or whose tests, import those of this stem."""
+    others = [path.stem for path in sorted((root / "dlnotes/numpy").glob("*.py")) if path.stem != stem]
+    tested = [other for other in others if own_tests(root, other)]
+    files = {other: (root / f"dlnotes/numpy/{other}.py", root / own_tests(root, other)[0]) for other in tested}
+    return [other for other in tested if any(stem in _imported(path) for path in files[other])]
 
 
 def _imported(path: Path) -> set[str]:

@@ -104,7 +104,7 @@ def test_shares_add_up(size, shares):
 
 def test_users_of_a_module_are_found():
     users = run.dependents(ROOT, "objective")
-    assert {"training", "conditioning", "network"} <= set(users)
+    assert {"network", "conditioning", "gradient_checking"} <= set(users)
     assert "objective" not in users
     assert run.dependents(ROOT, "schedules") == ["training"]  # by its tests alone
     assert run.dependents(ROOT, "babysitting") == []

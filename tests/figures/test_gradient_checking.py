@@ -1,0 +1,323 @@
+"""The numbers behind the figures of the chapter on gradient checking, against theory and against print."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from dlnotes.book import figures, layout
+from dlnotes.figures import gradient_checking as quotients
+from dlnotes.figures import gradient_checking_bugs as bugs
+from dlnotes.figures import gradient_checking_layers as layers
+from dlnotes.numpy import gradient_checking, network, objective
+
+SMALL = {
+    "two-vs": {"seeds": 2, "steps": 4},
+    "least-errors": {"seeds": 1},
+    "complex-step": {"seeds": 2, "steps": 4},
+    "precision": {"bits": (8, 24, 40), "seeds": 1},
+    "bug-gallery": {"width": 4, "batch": 3, "networks": 1},
+    "bugs-learn": {"width": 6, "steps": 3, "seeds": 2},
+    "directions": {"checks": 50, "points": 4},
+    "kinks": {"batches": (2, 3), "networks": 2, "points": 3},
+    "layers": {"networks": 2, "points": 4},
+}
+
+
+@functools.cache
+def numbers(name: str) -> tuple:
+    """The numbers of a figure as the book shows it."""
+    return figures.numbers(layout.find(), figures.Figure("gradient_checking", name))
+
+
+def slope(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
+    """The slope of y over x in logarithms, where x is between the two."""
+    inside = (x >= low) & (x <= high)
+    assert inside.sum() >= 3
+    return float(np.polyfit(np.log(x[inside]), np.log(y[inside]), 1)[0])
+
+
+# --- two Vs
+
+
+def test_the_right_arms_have_slopes_1_and_2_and_the_left_ones_minus_1() -> None:
+    shown = numbers("two-vs")
+    assert slope(shown.steps, shown.forward[1], 1e-6, 1e-2) == pytest.approx(1, abs=0.02)
+    assert slope(shown.steps, shown.centered[1], 1e-4, 1e-2) == pytest.approx(2, abs=0.02)
+    assert slope(shown.steps, shown.forward[1], 1e-13, 1e-9) == pytest.approx(-1, abs=0.05)
+    assert slope(shown.steps, shown.centered[1], 1e-13, 1e-7) == pytest.approx(-1, abs=0.05)
+
+
+def test_the_tips_are_where_theory_puts_them() -> None:
+    shown = numbers("two-vs")
+    assert shown.forward[1].min() == pytest.approx(7e-8, rel=0.5)
+    assert shown.centered[1].min() == pytest.approx(2e-10, rel=0.5)
+    assert 1e-8 < shown.steps[shown.forward[1].argmin()] < 3e-7
+    assert 3e-6 < shown.steps[shown.centered[1].argmin()] < 5e-5
+
+
+def test_the_bounds_hold_and_truncation_reaches_them() -> None:
+    shown = numbers("two-vs")
+    small = shown.steps < 0.05  # beyond, terms of higher order count
+    for errors, bound in ((shown.forward, shown.forward_bound), (shown.centered, shown.centered_bound)):
+        assert np.all(errors[1][small] < 1.02 * bound[small])
+    truncated = (shown.steps > 1e-3) & small
+    ratio = shown.forward[1] / shown.forward_bound
+    assert np.all(np.abs(ratio[truncated] - 1) < 0.1)
+    ratio = shown.centered[1] / shown.centered_bound
+    assert np.all(np.abs(ratio[truncated] - 1) < 0.1)
+
+
+def test_the_bug_stays_whatever_the_step() -> None:
+    shown = numbers("two-vs")
+    inside = (shown.steps > 1e-11) & (shown.steps < 1e-2)
+    assert np.ptp(np.log(shown.bug[1][inside])) < 0.05
+    assert shown.bug[1][inside].mean() == pytest.approx(0.05, rel=0.2)
+    assert shown.bug[0][inside].min() > 1e6 * shown.centered[1].min()
+
+
+def test_the_bug_is_in_the_biases_alone() -> None:
+    subject = quotients.tanh_network(np.random.default_rng(3))
+    wrong = quotients.without_last_row(np.random.default_rng(3))
+    biases = np.concatenate([np.full(v.size, "bias" in name) for name, v in subject.parameters.items()])
+    assert np.array_equal(wrong[~biases], subject.gradient[~biases])
+    assert np.all(wrong[biases] != subject.gradient[biases])
+
+
+# --- the least error
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    list(enumerate((4e-8, 1e-10, 9e-4, 6e-5))),
+    ids=("forward", "centered", "forward32", "centered32"),
+)
+def test_the_least_errors_of_the_page(kind: int, expected: float) -> None:
+    """As printed: for normal inputs over the sum of both lengths, and nearly so for inputs from 0 to 1."""
+    shown = dict(zip(quotients.SETTINGS, numbers("least-errors").least[kind, 1], strict=True))
+    assert shown["normal inputs"] / 2 == pytest.approx(expected, rel=0.2)
+    assert shown["inputs from 0 to 1"] == pytest.approx(expected, rel=0.4)
+    assert 1.2 < shown["normal inputs"] / shown["inputs from 0 to 1"] < 2
+    assert 0.3 < shown["one example"] / shown["inputs from 0 to 1"] < 0.8
+    assert 4 < shown["200 steps later"] / shown["normal inputs"] < 9
+
+
+def test_theory_predicts_every_least_error() -> None:
+    shown = numbers("least-errors")
+    assert np.all(np.abs(np.log(shown.least[:, 1] / shown.theory)) < math.log(1.5))
+    assert np.median(np.abs(np.log(shown.least[:, 1] / shown.theory))) < math.log(1.2)
+
+
+@pytest.mark.parametrize("method", ["forward", "centered"])
+def test_derivatives_from_differences_are_those_of_a_known_function(method: str) -> None:
+    x = np.linspace(-1, 1, 7)
+    subject = quotients.Subject(lambda p: np.sin(2 * p["x"]).sum(-1), {"x": x}, 2 * np.cos(2 * x))
+    if method == "forward":
+        np.testing.assert_allclose(quotients.second_derivatives(subject), -4 * np.sin(2 * x), atol=5e-3)
+    else:
+        np.testing.assert_allclose(quotients.third_derivatives(subject), -8 * np.cos(2 * x), rtol=2e-3)
+
+
+# --- the complex step
+
+
+def test_the_complex_step_has_no_rounding_arm() -> None:
+    shown = numbers("complex-step")
+    tiny = shown.steps < 1e-9
+    assert shown.complex_step[:, tiny].max() < 4e-16
+    assert slope(shown.steps, shown.complex_step[1], 1e-6, 0.2) == pytest.approx(2, abs=0.05)
+    assert shown.centered[1].min() > 1e5 * shown.complex_step[1].min()
+
+
+def test_the_modulus_loses_its_whole_derivative() -> None:
+    shown = numbers("complex-step")
+    assert np.ptp(shown.modulus[1, shown.steps < 1e-3]) < 1e-6
+    generator = np.random.default_rng([0, 0])
+    parameters = network.initialize(quotients.SIZES, generator)
+    inputs, labels = generator.standard_normal((32, 10)), generator.integers(0, 5, 32)
+    gradient = network.loss_and_gradient(parameters, inputs, labels, "tanh").gradient
+    lost = {n: 0.01 * np.sign(v) if "weight" in n else np.zeros_like(v) for n, v in parameters.items()}
+    full = quotients.joined({n: gradient[n] + lost[n] for n in parameters})
+    expected = np.linalg.norm(quotients.joined(lost)) / max(
+        np.linalg.norm(full), np.linalg.norm(quotients.joined(gradient))
+    )
+    seen = quotients.complex_step(seeds=1, steps=3).modulus[1, 0]
+    assert seen == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_analytic_loss_is_the_loss_of_the_book() -> None:
+    generator = np.random.default_rng(0)
+    parameters = network.initialize(quotients.SIZES, generator)
+    inputs, labels = generator.standard_normal((8, 10)), generator.integers(0, 5, 8)
+    expected = objective.cross_entropy(network.forward(parameters, inputs, "tanh")[0], labels)
+    assert quotients.analytic_loss(parameters, inputs, labels) == pytest.approx(expected, rel=1e-14)
+
+
+# --- the precision
+
+
+def test_half_of_the_digits_and_two_thirds() -> None:
+    shown = numbers("precision")
+    fine = slice(2, None)  # with 8 and 11 bits the step is too large for the theory of small ones
+    assert np.polyfit(np.log(shown.units[fine]), np.log(shown.forward[1, fine]), 1)[0] == pytest.approx(0.5, abs=0.03)
+    assert np.polyfit(np.log(shown.units[fine]), np.log(shown.centered[1, fine]), 1)[0] == pytest.approx(
+        2 / 3, abs=0.03
+    )
+    assert shown.units[0] == 2.0**-7
+    assert shown.centered[1, 0] == pytest.approx(0.13, abs=0.03)
+    assert shown.forward[1, 0] == pytest.approx(0.27, abs=0.06)
+
+
+def test_rounding_to_24_bits_is_rounding_to_float32() -> None:
+    values = np.random.default_rng(0).standard_normal(1000)
+    assert np.array_equal(quotients.rounded(values, 24), values.astype(np.float32).astype(float))
+    assert np.array_equal(quotients.rounded(values, 11), values.astype(np.float16).astype(float))
+
+
+def test_emulated_float32_is_as_good_as_float32() -> None:
+    shown = numbers("precision")
+    place = int(np.argmin(np.abs(shown.units - 2.0**-23)))
+    normal = list(quotients.SETTINGS).index("normal inputs")
+    least = numbers("least-errors").least[:, 1, normal]
+    assert 0.5 < shown.forward[1, place] / least[2] < 1.5
+    assert 0.5 < shown.centered[1, place] / least[3] < 1.5
+
+
+# --- the gallery
+
+
+def found() -> dict[str, dict[str, bool]]:
+    """Which check finds which bug: the error is ten times that of right code."""
+    rows = numbers("bug-gallery").stands_out > 1
+    return {bug: dict(zip(bugs.CHECKS, row, strict=True)) for bug, row in zip(bugs.BUGS[1:], rows, strict=True)}
+
+
+def test_every_weight_finds_all_but_the_wrong_loss() -> None:
+    shown = found()
+    for bug in bugs.BUGS[1:-1]:
+        assert shown[bug]["every weight"], bug
+        assert shown[bug]["4 directions"], bug
+    assert not any(shown["labels shifted"].values())
+    assert numbers("bug-gallery").stands_out[:-1, 0].min() > 5
+
+
+def test_each_lazy_check_is_blind_where_the_page_says() -> None:
+    shown = found()
+    blind = {check: {bug for bug in bugs.BUGS[1:-1] if not shown[bug][check]} for check in bugs.CHECKS}
+    assert blind == {
+        "every weight": set(),
+        "in float32": {"one weight off by 1%"},
+        "4 directions": set(),
+        "last layer only": {"ReLU's mask ignored", "weights transposed", "one weight off by 1%"},
+        "one example": {"1/m missing"},
+        "no penalty": {"penalty forgotten", "penalty doubled"},
+        "no unit off": {"ReLU's mask ignored"},
+    }
+
+
+def test_without_a_bug_the_gradient_is_that_of_the_book() -> None:
+    generator = np.random.default_rng(0)
+    parameters = network.initialize((5, 4, 4, 3), generator)
+    inputs, labels = generator.standard_normal((6, 5)), generator.integers(0, 3, 6)
+    expected = network.loss_and_gradient(parameters, inputs, labels)
+    own = bugs.gradient(parameters, inputs, labels)
+    for name, value in expected.gradient.items():
+        np.testing.assert_allclose(own[name], value, atol=1e-15)
+    assert bugs.loss(parameters, inputs, labels) == pytest.approx(expected.loss)
+
+
+# --- bugs that learn
+
+
+def test_most_bugs_learn() -> None:
+    shown = dict(zip(bugs.BUGS, numbers("bugs-learn").mistakes.T, strict=True))
+    right = shown["no bug"]
+    assert right[1] < 0.12
+    for bug in ("1/m missing", "last row not summed", "penalty forgotten", "penalty doubled", "one weight off by 1%"):
+        assert shown[bug][0] < right[2], bug
+        assert right[0] < shown[bug][2], bug
+    for bug in ("ReLU's mask ignored", "weights transposed"):
+        assert right[1] < shown[bug][1] < 0.25, bug
+    for bug in ("sign turned", "labels shifted"):
+        assert shown[bug][0] > 0.8, bug
+
+
+# --- random directions
+
+
+def test_the_probability_of_missing_in_closed_form() -> None:
+    ratios = np.geomspace(1e-2, 10, 30)
+    np.testing.assert_allclose(bugs.miss_probability(ratios, 1), 2 / math.pi * np.arctan(ratios), rtol=1e-3)
+    np.testing.assert_allclose(bugs.miss_probability(ratios, 2), ratios**2 / (1 + ratios**2), rtol=1e-3)
+    # For four, sin^3 has the antiderivative cos^3 / 3 - cos.
+    double = np.cos(2 * np.arctan(ratios))
+    np.testing.assert_allclose(bugs.miss_probability(ratios, 4), (2 - 3 * double + double**3) / 4, rtol=1e-2)
+    assert bugs.miss_probability(np.array(1e-3), 1) == pytest.approx(1 / 1600, rel=0.03)
+
+
+def test_directions_miss_as_often_as_theory_says() -> None:
+    shown = numbers("directions")
+    deviation = np.sqrt(shown.theory * (1 - shown.theory) / 8000)
+    assert np.all(np.abs(shown.missed - shown.theory) < 4.5 * deviation + 2.5 / 8000)
+
+
+def test_the_error_is_turned_and_a_thousandth() -> None:
+    right, wrong = bugs._right_and_wrong(0)
+    assert np.linalg.norm(wrong - right) == pytest.approx(1e-3 * np.linalg.norm(right))
+    assert abs((wrong - right) @ right) < 1e-12 * (right @ right)
+
+
+# --- kinks
+
+
+def test_weights_meet_kinks_as_often_as_theory_says() -> None:
+    shown = numbers("kinks")
+    often = shown.theory * 20 * 160 > 30  # expected number of weights that meet one, over all networks
+    assert often.sum() >= 8
+    # Weights of one unit share its kinks, so they are not independent draws.
+    assert np.all(np.abs(np.log(shown.crossed[often] / shown.theory[often])) < math.log(2.2))
+    assert shown.crossed[-1, -1] == pytest.approx(shown.theory[-1, -1], rel=0.1)
+
+
+def test_the_error_of_kinks_grows_with_the_root_of_the_step() -> None:
+    shown = numbers("kinks")
+    assert np.all(np.abs(np.log(shown.relu[:, -2:] / shown.relu_theory[:, -2:])) < math.log(1.5))
+    assert slope(shown.steps, shown.relu[-1], 9e-5, 2e-2) == pytest.approx(0.5, abs=0.12)
+    assert slope(shown.steps, shown.tanh, 9e-5, 2e-2) == pytest.approx(2, abs=0.02)
+    unmet = shown.crossed == 0
+    assert unmet.any()
+    assert np.all(shown.relu[unmet] < 1e-8)
+    assert np.all(shown.relu[:, -1] > 1e-2)
+
+
+def test_one_kink_is_off_by_what_the_derivation_says() -> None:
+    """A kink at a random place within the step: the mean square of the error is J^2 / 12."""
+    places = np.random.default_rng(0).uniform(0, 1e-3, 20_000)
+    errors = [
+        gradient_checking.numerical_gradient(lambda p, t=t: 3 * np.maximum(p[:, 0] - t, 0), np.zeros(1), step=1e-3)[0]
+        for t in places[:2000]
+    ]
+    assert np.mean(np.square(errors)) == pytest.approx(9 / 12, rel=0.08)
+
+
+# --- dropout and batch norm
+
+
+def test_one_mask_makes_a_v_and_fresh_masks_a_line() -> None:
+    shown = numbers("layers")
+    assert shown.fixed[1].min() < 1e-9
+    assert slope(shown.steps, shown.fixed[1], 5e-5, 5e-2) == pytest.approx(2, abs=0.05)
+    assert slope(shown.steps, shown.fresh[1], 1e-8, 1e-2) == pytest.approx(-1, abs=0.02)
+    assert np.all(np.abs(shown.fresh[1] / shown.fresh_theory - 1) < 0.25)
+
+
+def test_batch_norm_passes_and_constants_fail() -> None:
+    shown = numbers("layers")
+    assert shown.normalized[1].min() < 1e-9
+    inside = shown.steps < 1e-2
+    assert np.ptp(shown.constant[1][inside]) < 1e-3
+    assert shown.constant[1][inside].mean() == pytest.approx(0.27, abs=0.05)
+    assert layers.BATCHES == (4, 32, 128)

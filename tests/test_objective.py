@@ -381,3 +381,74 @@ def test_torch_losses_can_be_differentiated():
     both = variants.cross_entropy_with_gradient(z, labels)
     assert not both.loss.requires_grad
     assert not both.gradient.requires_grad
+
+
+# The tape.
+
+
+def test_a_tape_gives_the_slopes_of_arithmetic():
+    def function(a, b, c, exp, log):
+        return (2 - a * b) / (c + 3) + exp(a - c) * log(b + c * c) - 1 / b
+
+    point = (0.7, 1.3, -0.4)
+    tape = objective.Tape()
+    nodes = [tape.variable(value) for value in point]
+    result = function(*nodes, lambda node: node.exp(), lambda node: node.log())
+    assert result.value == pytest.approx(function(*point, math.exp, math.log), rel=1e-15)
+    adjoints = tape.backward(result)
+    for place in range(3):
+        up, down = (
+            function(*(value + sign * (place == other) for other, value in enumerate(point)), math.exp, math.log)
+            for sign in (1e-6, -1e-6)
+        )
+        assert adjoints[nodes[place].place] == pytest.approx((up - down) / 2e-6, abs=1e-8)
+
+
+def test_shares_of_several_uses_add_up():
+    tape = objective.Tape()
+    x = tape.variable(3.0)
+    cube = x * x * x
+    assert tape.backward(cube)[x.place] == 27
+    same = x - x
+    assert tape.backward(same)[x.place] == 0
+    assert tape.backward(x).tolist() == [1] + [0] * (len(tape.nodes) - 1)
+
+
+def test_a_tape_differentiates_any_of_its_nodes_and_nothing_later():
+    tape = objective.Tape()
+    a = tape.variable(2.0)
+    square = a * a
+    _ = square.exp() / a
+    assert tape.backward(square)[: square.place + 1].tolist() == [4, 1]
+    assert not tape.backward(square)[square.place + 1 :].any()
+    assert [node.place for node in tape.nodes] == list(range(len(tape.nodes)))
+    assert all(place > operand for place, edges in enumerate(tape.edges) for operand, _ in edges)
+
+
+@given(hnp.arrays(float, st.integers(2, 6), elements=st.floats(-20, 20)), st.data())
+def test_a_tape_finds_probabilities_minus_labels(logits, data):
+    label = data.draw(st.integers(0, len(logits) - 1))
+    tape = objective.Tape()
+    nodes = [tape.variable(value) for value in logits.tolist()]
+    total = nodes[0].exp()
+    for node in nodes[1:]:
+        total = total + node.exp()
+    loss = total.log() - nodes[label]
+    gradient = tape.backward(loss)[: len(nodes)]
+    np.testing.assert_allclose(
+        gradient, objective.cross_entropy_backward(1.0, logits[None], np.array([label]))[0], atol=1e-13
+    )
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_a_tape_refuses():
+    tape, other = objective.Tape(), objective.Tape()
+    with pytest.raises(TypeError, match=r"value must be .*, got 'a'"):
+        tape.variable("a")
+    with pytest.raises(ValueError, match=r"value must be .*, got nan"):
+        tape.variable(math.nan)
+    for stranger in (other.variable(1.0), 1.0):
+        with pytest.raises(ValueError, match=r"output must be a node of this tape, got"):
+            tape.backward(stranger)
+    with pytest.raises(ValueError, match=r"operand must be a node of this tape, got"):
+        tape.variable(2.0) * other.variable(3.0)

@@ -7,6 +7,9 @@ Labels are class numbers, of shape `(*runs, batch)`, or `(batch,)` where all run
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -452,7 +455,7 @@ def margins(
 ) -> Float[Array, "*runs batch"]:
     """Give by how much the label's score exceeds the best other one; above 0 where the prediction is right.
 
-        m_i = z_(i,y_i) - max_(j != y_i) z_ij
+        M_i = z_(i,y_i) - max_(j != y_i) z_ij
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), with at least two classes.
@@ -510,7 +513,7 @@ def hinge(
 ) -> Float[Array, "*runs"]:
     """Give by how much margins fall short of the margin asked for, the mean over the batch.
 
-        L = 1/N sum_i max(0, margin - m_i),    m_i = z_(i,y_i) - max_(j != y_i) z_ij
+        L = 1/N sum_i max(0, margin - M_i),    M_i = z_(i,y_i) - max_(j != y_i) z_ij
 
     With two classes and logits (0, z) this is the hinge of a binary classifier.
 
@@ -540,7 +543,7 @@ def hinge_backward(
 ) -> Float[Array, "*runs batch classes"]:
     """Carry a gradient back through the hinge.
 
-        dL/dz_ij = [m_i < margin] ([j = r_i] - [j = y_i]) / N,    r_i the first best class besides y_i
+        dL/dz_ij = [M_i < margin] ([j = r_i] - [j = y_i]) / N,    r_i the first best class besides y_i
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.
@@ -561,3 +564,136 @@ def hinge_backward(
     labels = _labels(logits, labels)
     rival = _without_labels(logits, labels).argmax(-1)
     return (_one_hot(rival, logits) - _one_hot(labels, logits)) * short[..., None] * _share(grad_output, logits)
+
+
+class Node:
+    """A number on a tape. Arithmetic with nodes and plain numbers puts the result on the same tape.
+
+        c = a + b: dc/da = 1, dc/db = 1        c = a b: dc/da = b, dc/db = a        c = a / b: da 1/b, db -c/b
+        c = exp(a): dc/da = c                  c = ln(a): dc/da = 1/a
+
+    Attributes:
+        tape: Where it is written.
+        place: Its number on the tape, from 0.
+        value: What it is.
+    """
+
+    def __init__(self, tape: Tape, place: int, value: float) -> None:
+        self.tape, self.place, self.value = tape, place, value
+
+    def _apply(self, other: Node | float, value: Callable, slopes: Callable, swap: bool = False) -> Node:
+        other = other if isinstance(other, Node) else self.tape.variable(other)
+        a, b = (other, self) if swap else (self, other)
+        return self.tape.record(value(a.value, b.value), *zip((a, b), slopes(a.value, b.value), strict=True))
+
+    def __add__(self, other: Node | float) -> Node:
+        """Give the sum."""
+        return self._apply(other, operator.add, lambda a, b: (1.0, 1.0))
+
+    def __mul__(self, other: Node | float) -> Node:
+        """Give the product."""
+        return self._apply(other, operator.mul, lambda a, b: (b, a))
+
+    def __sub__(self, other: Node | float, swap: bool = False) -> Node:
+        """Give the difference."""
+        return self._apply(other, operator.sub, lambda a, b: (1.0, -1.0), swap)
+
+    def __truediv__(self, other: Node | float, swap: bool = False) -> Node:
+        """Give the quotient."""
+        return self._apply(other, operator.truediv, lambda a, b: (1 / b, -a / (b * b)), swap)
+
+    def __rsub__(self, other: float) -> Node:
+        """Give a number less the node."""
+        return self.__sub__(other, swap=True)
+
+    def __rtruediv__(self, other: float) -> Node:
+        """Give a number over the node."""
+        return self.__truediv__(other, swap=True)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def exp(self) -> Node:
+        """Give the exponential."""
+        value = math.exp(self.value)
+        return self.tape.record(value, (self, value))
+
+    def log(self) -> Node:
+        """Give the natural logarithm."""
+        return self.tape.record(math.log(self.value), (self, 1 / self.value))
+
+
+class Tape:
+    """A record of scalar operations in the order in which they ran, with the slope of each at its numbers.
+
+    Played backward it gives the derivatives of one result in everything that was recorded. This is back-propagation.
+
+    Attributes:
+        nodes: Every number, in order.
+        edges: For each node, what it was made of: pairs of an earlier place and the slope there.
+
+    Source: Rumelhart, Hinton and Williams (1986) for networks; derived in the chapter.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.edges: list[tuple[tuple[int, float], ...]] = []
+
+    def variable(self, value: float) -> Node:
+        """Write down a number that is made of nothing.
+
+        Args:
+            value: A finite number.
+
+        Returns:
+            Its node.
+
+        Raises:
+            TypeError: If `value` is no real number.
+            ValueError: If it is not finite.
+        """
+        return self.record(checks.real("value", value))
+
+    def record(self, value: float, *edges: tuple[Node, float]) -> Node:
+        """Write down the result of an operation.
+
+        Args:
+            value: The result.
+            edges: For each operand its node, and the derivative of the result in it.
+
+        Returns:
+            The node of the result.
+
+        Raises:
+            ValueError: If an operand is on another tape.
+        """
+        for operand, _ in edges:
+            self._own("operand", operand)
+        self.nodes.append(Node(self, len(self.nodes), float(value)))
+        self.edges.append(tuple((operand.place, slope) for operand, slope in edges))
+        return self.nodes[-1]
+
+    def backward(self, output: Node) -> Float[np.ndarray, " nodes"]:
+        """Give the derivative of a node in every node of the tape.
+
+            adjoint_i = sum over operations k that took i of adjoint_k dv_k/dv_i,    adjoint of the output = 1
+
+        Args:
+            output: The node to be differentiated.
+
+        Returns:
+            The adjoints, by place; 0 for what the output was not made of.
+
+        Raises:
+            ValueError: If the node is on another tape.
+        """
+        self._own("output", output)
+        adjoints = np.zeros(len(self.nodes))
+        adjoints[output.place] = 1
+        for place in reversed(range(output.place + 1)):
+            for operand, slope in self.edges[place]:
+                adjoints[operand] += adjoints[place] * slope
+        return adjoints
+
+    def _own(self, name: str, node: Node) -> None:
+        if getattr(node, "tape", None) is not self:
+            raise ValueError(f"{name} must be a node of this tape, got {node!r}")

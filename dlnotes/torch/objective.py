@@ -402,7 +402,7 @@ def margins(
 ) -> Float[Tensor, "*runs batch"]:
     """Give by how much the label's score exceeds the best other one; above 0 where the prediction is right.
 
-        m_i = z_(i,y_i) - max_(j != y_i) z_ij
+        M_i = z_(i,y_i) - max_(j != y_i) z_ij
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), with at least two classes.
@@ -458,7 +458,7 @@ def hinge(
 ) -> Float[Tensor, "*runs"]:
     """Give by how much margins fall short of the margin asked for, the mean over the batch.
 
-        L = 1/N sum_i max(0, margin - m_i),    m_i = z_(i,y_i) - max_(j != y_i) z_ij
+        L = 1/N sum_i max(0, margin - M_i),    M_i = z_(i,y_i) - max_(j != y_i) z_ij
 
     With two classes and logits (0, z) this is the hinge of a binary classifier.
 
@@ -488,7 +488,7 @@ def hinge_backward(
 ) -> Float[Tensor, "*runs batch classes"]:
     """Carry a gradient back through the hinge.
 
-        dL/dz_ij = [m_i < margin] ([j = r_i] - [j = y_i]) / N,    r_i the first best class besides y_i
+        dL/dz_ij = [M_i < margin] ([j = r_i] - [j = y_i]) / N,    r_i the first best class besides y_i
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.

@@ -1,0 +1,181 @@
+"""Checkers of the chapter on the objective: each takes a reader's answer and says what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from dlnotes.numpy import objective
+
+
+def _array(call: str, given: object, shape: tuple[int, ...]) -> np.ndarray:
+    """Give back the array that the reader's function gave, and refuse anything else."""
+    nothing = given is None or given is ...
+    assert not nothing, f"{call} returns nothing yet"
+    array = np.asarray(given, dtype=float)
+    assert array.shape == shape, f"{call} must have the shape {shape}, got {array.shape}"
+    return array
+
+
+def _near(given: np.ndarray | float, wanted: np.ndarray | float) -> bool:
+    return bool(np.allclose(given, wanted, rtol=1e-9, atol=1e-12))
+
+
+def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
+    """Check a function that bounds the number of wrong predictions by the mean cross-entropy.
+
+    Args:
+        mistakes_left: takes the mean cross-entropy in nats and the number of examples.
+
+    Raises:
+        AssertionError: if a bound is too small or larger than it need be; the message shows logits that tell.
+    """
+    for loss, examples in ((0.1, 100), (0.001, 500), (math.log(2) * 1.01, 10), (2.5, 8)):
+        call = f"mistakes_left({loss:.4g}, {examples})"
+        given = float(_array(call, mistakes_left(loss, examples), ()))
+        # Each wrong example costs ln 2 at least, and it can cost as little as that; there are no more than all.
+        wanted = min(examples, math.floor(loss * examples / math.log(2)))
+        hint = ""
+        if given == min(examples, math.floor(loss * examples)):
+            hint = ". A wrong example can cost less than 1: its label's probability is at most one half"
+        elif given == math.ceil(loss * examples / math.log(2)):
+            hint = ". It is rounded up, but that many would cost more than there is"
+        elif given > examples:
+            hint = f". There are only {examples} examples"
+        assert given == wanted, f"{call} is {given:g}, but at most {wanted} can be wrong{hint}"
+
+
+def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+    """Check a function that multiplies a gradient by the Jacobian of the softmax, row by row.
+
+    Args:
+        softmax_backward: takes the gradient in the probabilities and the probabilities, both (rows, classes).
+
+    Raises:
+        AssertionError: if a product is wrong; the message says how it can be told.
+    """
+    generator = np.random.default_rng(0)
+    for rows, classes in ((1, 3), (4, 5)):
+        probabilities = objective.softmax(generator.standard_normal((rows, classes)))
+        gradient = generator.standard_normal((rows, classes))
+        kept = probabilities.copy(), gradient.copy()
+        call = f"softmax_backward of {rows} rows and {classes} classes"
+        given = _array(call, softmax_backward(gradient, probabilities), (rows, classes))
+        changed = not (_near(probabilities, kept[0]) and _near(gradient, kept[1]))
+        assert not changed, f"{call} changes its arguments"
+        wanted = kept[0] * (kept[1] - (kept[0] * kept[1]).sum(-1, keepdims=True))
+        hint = ""
+        if _near(given, kept[0] * kept[1]) or _near(given, kept[0] * (1 - kept[0]) * kept[1]):
+            hint = ": only the diagonal of the Jacobian is in it, but every logit moves every probability"
+        elif _near(given, -wanted):
+            hint = ": the sign is turned"
+        elif rows > 1 and _near(given, kept[0] * (kept[1] - (kept[0] * kept[1]).sum())):
+            hint = ": the sum runs over all rows, but each row has a Jacobian of its own"
+        elif not _near(given.sum(-1), 0):
+            hint = ": each row must sum to 0, because a common shift of the logits changes nothing"
+        assert _near(given, wanted), f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}"
+
+
+def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], float]) -> None:
+    """Check a function that computes a log-sum-exp from parts that it sees once, one after the other.
+
+    Args:
+        log_sum_exp: takes an iterable of arrays.
+
+    Raises:
+        AssertionError: if a result is wrong; the message says which.
+    """
+    generator = np.random.default_rng(0)
+    small = [generator.standard_normal(5) for _ in range(3)]
+    cases = {
+        "small logits": small,
+        "one part": small[:1],
+        "logits around 1000": [part + 1000 for part in small],
+        "logits around -1000": [part - 1000 for part in small],
+        "parts that rise by 800": [part + 800 * place for place, part in enumerate(small)],
+        "parts that fall by 800": [part - 800 * place for place, part in enumerate(small)],
+        "parts that rise by 2": [part + 2 * place for place, part in enumerate(small)],
+    }
+    for name, parts in cases.items():
+        with np.errstate(all="ignore"):
+            given = float(_array(f"the result for {name}", log_sum_exp(iter(parts)), ()))
+        wanted = float(objective.log_sum_exp(np.concatenate(parts)))
+        hint = ""
+        if not math.isfinite(given):
+            hint = ". Something overflowed, or everything underflowed: keep the largest logit seen so far apart"
+        elif given < wanted:
+            hint = ". Something is missing from the sum. Is the old sum rescaled when a larger logit comes?"
+        elif given > wanted:
+            hint = ". The sum is too large. Is the old sum rescaled when a larger logit comes?"
+        assert _near(given, wanted), f"the result for {name} is {given:.6g} in place of {wanted:.6g}{hint}"
+
+
+def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
+    """Check a function that gives the gradient of the cross-entropy with a smoothed label in the logits.
+
+    Args:
+        gradient: takes the probabilities of one example, its label and the share that is spread over all classes.
+
+    Raises:
+        AssertionError: if a gradient is wrong.
+    """
+    for classes, label, share in ((3, 0, 0.0), (4, 2, 0.1), (10, 9, 0.3)):
+        logits = np.random.default_rng(classes).standard_normal(classes)
+        probabilities = objective.softmax(logits)
+        one = (np.arange(classes) == label).astype(float)
+        call = f"gradient of {classes} classes with share {share}"
+        given = _array(call, gradient(probabilities.copy(), label, share), (classes,))
+        wanted = probabilities - (1 - share) * one - share / classes
+        hint = ""
+        if share and _near(given, probabilities - one):
+            hint = ": this is the gradient of the hard label"
+        elif share and _near(given, probabilities - (1 - share) * one - share / (classes - 1) * (1 - one)):
+            hint = ": the share is spread over the other classes; here it is spread over all of them"
+        elif not _near(given.sum(), 0):
+            hint = ": it must sum to 0, as probabilities and targets both sum to 1"
+        elif _near(given, -wanted):
+            hint = ": the sign is turned"
+        assert _near(given, wanted), f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}"
+
+
+def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int], list[float]]) -> None:
+    """Check a function that plays a tape backward.
+
+    Args:
+        backward: takes the edges of a tape and the place of the output, and gives the derivative of the output in
+            every node.
+
+    Raises:
+        AssertionError: if an adjoint is wrong.
+    """
+    line = objective.Tape()
+    x = line.variable(3.0)
+    product = 2 * x * 5
+    fork = objective.Tape()
+    w = fork.variable(0.5)
+    root = w * w + w.exp()
+    middle = objective.Tape()
+    a, b = middle.variable(2.0), middle.variable(-1.0)
+    inner = a * b
+    _ = inner * 3 + a  # comes later and is no part of the output
+    for name, tape, output in (
+        ("a chain", line, product),
+        ("a number used three times", fork, root),
+        ("a node in the middle as the output", middle, inner),
+    ):
+        edges = list(tape.edges)
+        given = _array(f"backward of {name}", backward(edges, output.place), (len(edges),))
+        assert edges == tape.edges, f"backward of {name} changes the edges"
+        wanted = tape.backward(output)
+        hint = ""
+        if given[output.place] != 1:
+            hint = ". The derivative of the output in itself is 1"
+        elif name == "a number used three times" and not _near(given[0], wanted[0]):
+            hint = ". What comes from several results adds up"
+        elif any(given[output.place + 1 :]):
+            hint = ". What was recorded after the output is no part of it"
+        worst = int(np.argmax(np.abs(given - wanted)))
+        found = f"{given[worst]:.6g} in place of {wanted[worst]:.6g}"
+        assert _near(given, wanted), f"backward of {name} gives node {worst} the derivative {found}{hint}"

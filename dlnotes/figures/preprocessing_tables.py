@@ -1,0 +1,226 @@
+"""Figures of the chapter on preprocessing for which rows or errors are drawn: tables, images, gradients of one sign.
+
+Quantiles are 10%, 50% and 90% over tables drawn with replacement from the rows of the real one, and stand on an axis of
+three in this order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlnotes import datasets
+from dlnotes.figures import preprocessing as valleys
+from dlnotes.numpy import preprocessing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dlnotes.figures.paper import Paper
+
+
+def moving(x: np.ndarray) -> np.ndarray:
+    """Leave out the features that are the same in all rows."""
+    return x[:, np.ptp(x, axis=0) > 0]
+
+
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    return np.quantile(values, (0.1, 0.5, 0.9), axis=0)
+
+
+# --- four descents on the wine table ---------------------------------------------------------------------------------
+
+
+class WineDescent(NamedTuple):
+    """Gradient descent on least squares on the wine table, raw, centered, standardized and whitened.
+
+    Attributes:
+        steps: Steps taken.
+        left: Share of the loss above the least one that is left; (form, quantile, step).
+        conditions: Condition number of the Hessian with a bias, on the whole table; one a form.
+    """
+
+    steps: np.ndarray
+    left: np.ndarray
+    conditions: np.ndarray
+
+
+def wine_descent(tables: int = 100, points: int = 111, seed: int = 0) -> WineDescent:
+    """Follow descent in closed form, on tables drawn with replacement from the 178 wines."""
+    wine = datasets.wine()
+    rows = valleys.resampled(len(wine.inputs), tables, np.random.default_rng(seed))
+    steps = np.append(0, np.geomspace(1, 1e10, points))
+    targets = valleys.one_hot(wine)[rows]
+    left = [
+        _quantiles(valleys.left_after(valleys.descent(x, targets), steps)) for x in valleys.forms(wine.inputs[rows])
+    ]
+    conditions = [preprocessing.least_squares_condition(valleys.with_bias(x)) for x in valleys.forms(wine.inputs)]
+    return WineDescent(steps, np.array(left), np.array(conditions))
+
+
+def draw_wine_descent(numbers: WineDescent, paper: Paper) -> Figure:
+    """Draw the loss that is left against the steps, and say the condition numbers."""
+    figure, ((axes,),) = paper.subplots(height=330 if paper.wide else 380)
+    palette = paper.palette
+    colors = (palette.orange, palette.purple, palette.blue, palette.green)
+    for form, color in enumerate(colors):
+        paper.band(axes, numbers, f"left[{form}, 0]", f"left[{form}, 2]", x="steps", color=color)
+        paper.line(axes, numbers, f"left[{form}, 1]", x="steps", color=color, linestyle=paper.dashes[form])
+    axes.set_xscale("symlog", linthresh=1, linscale=0.6)
+    axes.set(yscale="log", xlabel="steps of gradient descent", title="Share of the loss still to be learned")
+    axes.set(xlim=(-0.2, 1e10), ylim=(1e-3, 12 if paper.wide else 80))
+    axes.set_xticks([0, *10.0 ** np.arange(0, 11, 2)], ["0", "1", "100", *(f"$10^{{{n}}}$" for n in (4, 6, 8, 10))])
+    axes.set_yticks([1e-3, 1e-2, 0.1, 1], ["0.1%", "1%", "10%", "100%"])
+    axes.minorticks_off()
+    places, heights = ((0.1, 9, 3e4, 3e7), (1.8,) * 4) if paper.wide else ((0.1, 1.5, 2e4, 3e5), (1.8, 14, 1.8, 14))
+    for form, (name, color) in enumerate(zip(valleys.FORMS, colors, strict=True)):
+        x, y = places[3 - form], heights[3 - form]
+        words = f"{name}\ncondition {valleys.power(numbers.conditions[form])}"
+        paper.mark(paper.label(axes, x, y, words, color=color, va="bottom"), f"conditions[{form}]")
+    return figure
+
+
+# --- tables and images -----------------------------------------------------------------------------------------------
+
+
+class TablesImages(NamedTuple):
+    """Steps of gradient descent until 1% of the loss is left, for four real data sets.
+
+    Attributes:
+        places: Where each data set is drawn, from the top: wine, breast cancer, diabetes, digits.
+        centered: Steps on centered inputs; (quantile, data set).
+        standardized: Steps on standardized inputs; (quantile, data set).
+        savings: How many times fewer, on the whole data set.
+    """
+
+    places: np.ndarray
+    centered: np.ndarray
+    standardized: np.ndarray
+    savings: np.ndarray
+
+
+SETS = ("wine", "breast_cancer", "diabetes", "digits")
+
+
+def steps_of(dataset: datasets.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Give the steps until 1% is left on centered and on standardized inputs; (form, table)."""
+    steps = np.empty((2, len(rows)))
+    for table, chosen in enumerate(rows):
+        x, targets = moving(dataset.inputs[chosen]), valleys.one_hot(dataset)[chosen]
+        for form, transform in enumerate((valleys.CENTER, valleys.STANDARDIZE)):
+            steps[form, table] = valleys.steps_until(valleys.descent(valleys.fitted(transform, x), targets))
+    return steps
+
+
+def tables_images(tables: int = 40, seed: int = 0) -> TablesImages:
+    """Count steps on tables drawn with replacement, and on the data sets themselves."""
+    steps, savings = [], []
+    for place, name in enumerate(SETS):
+        dataset = getattr(datasets, name)()
+        generator = np.random.default_rng([seed, place])
+        both = steps_of(dataset, valleys.resampled(len(dataset.inputs), tables, generator))
+        steps.append(np.quantile(both, (0.1, 0.5, 0.9), axis=1))
+        savings.append(both[0, 0] / both[1, 0])
+    centered, standardized = np.moveaxis(np.array(steps), (0, 1, 2), (2, 1, 0))
+    return TablesImages(np.arange(len(SETS)), centered, standardized, np.array(savings))
+
+
+def draw_tables_images(numbers: TablesImages, paper: Paper) -> Figure:
+    """Draw for each data set the steps on centered and on standardized inputs."""
+    figure, ((axes,),) = paper.subplots(height=250)
+    for name, color, marker in zip(("standardized", "centered"), paper.colors, paper.markers, strict=False):
+        low, high = (paper.value(numbers, f"{name}[{quantile}]") for quantile in (0, 2))
+        lines = axes.hlines(numbers.places, low, high, color=color, linewidth=1.4)
+        paper.mark(lines, "places", x=f"{name}[0]", upper=f"{name}[2]")
+        style = {"color": color, "marker": marker, "linestyle": "none"}
+        paper.line(axes, numbers, "places", x=f"{name}[1]", **style)
+        x, y = paper.value(numbers, f"{name}[1]")[0], -0.55 if paper.wide or name == "centered" else -1
+        paper.label(axes, x, y, name, color=color, ha="center" if paper.wide or name == "centered" else "left", dx=-3)
+    for place in numbers.places:
+        text = paper.label(axes, 1e11, place, f"{valleys.power(numbers.savings[place])} times", color=paper.muted, dx=4)
+        paper.mark(text, f"savings[{place}]")
+    axes.set(
+        xscale="log",
+        xlabel="steps until 1% of the loss is left",
+        ylim=(3.5, -0.9 if paper.wide else -1.4),
+        xlim=(1, 1e11),
+    )
+    axes.set_yticks(numbers.places, [name.replace("_", " ") for name in SETS])
+    axes.set_xticks(10.0 ** np.arange(0, 11, 2 if paper.wide else 5))
+    axes.minorticks_off()
+    axes.grid(False)
+    return figure
+
+
+# --- gradients of one sign -------------------------------------------------------------------------------------------
+
+
+class OneSign(NamedTuple):
+    """How often all weights of a unit get gradients of the same sign, for three kinds of inputs that are not negative.
+
+    Attributes:
+        sizes: Examples in a batch.
+        share: Share of the batches; (kind, size).
+        limits: The limit for large batches, at both ends; (kind, end).
+        ends: The least and the largest size.
+    """
+
+    sizes: np.ndarray
+    share: np.ndarray
+    limits: np.ndarray
+    ends: np.ndarray
+
+
+KINDS = ("10 uniform inputs", "100 outputs of a sigmoid", "100 outputs of a ReLU")
+MEANS_OVER_DEVIATIONS = (3**0.5, 2.4004, (np.pi - 1) ** -0.5)  # the middle one by integration
+
+
+def nonnegative(kind: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Draw inputs: uniform on (0, 1), sigmoid or ReLU of a standard normal variable."""
+    if kind == 0:
+        return generator.random(shape)
+    z = generator.standard_normal(shape)
+    return 1 / (1 + np.exp(-z)) if kind == 1 else np.maximum(z, 0)
+
+
+def one_sign_limit(ratio: float, features: int) -> float:
+    """Give the share for large batches: the chance that correlated normal variables all have the same sign.
+
+    2 integral phi(g) Phi(ratio g)^d dg, with the ratio of a feature's mean to its deviation
+    """
+    grid = np.linspace(-10, 10, 20_001)
+    density = np.exp(-grid * grid / 2) / np.sqrt(2 * np.pi)
+    distribution = (np.cumsum(density) - density / 2) * (grid[1] - grid[0])
+    below = np.interp(ratio * grid, grid, distribution, left=0, right=1)
+    return float(2 * (density * below**features).sum() * (grid[1] - grid[0]))
+
+
+def one_sign(batches: int = 2000, largest: int = 64, seed: int = 0) -> OneSign:
+    """Draw batches with errors of random signs and count those whose gradients agree in sign over all weights."""
+    sizes = 2 ** np.arange(int(np.log2(largest)) + 1)
+    share, generator = np.zeros((len(KINDS), len(sizes))), np.random.default_rng(seed)
+    counts, pieces = (10, 100, 100), 20
+    for kind, place, _ in np.ndindex(*share.shape, pieces):
+        shape = (batches // pieces, sizes[place], counts[kind])
+        errors = generator.choice([-1.0, 1.0], (*shape[:1], 1, shape[1]))
+        gradients = (errors @ nonnegative(kind, shape, generator))[:, 0]
+        share[kind, place] += ((gradients >= 0).all(-1) | (gradients <= 0).all(-1)).sum()
+    limits = [one_sign_limit(*both) for both in zip(MEANS_OVER_DEVIATIONS, counts, strict=True)]
+    return OneSign(sizes, share / batches, np.repeat(np.array(limits)[:, None], 2, axis=1), sizes[[0, -1]])
+
+
+def draw_one_sign(numbers: OneSign, paper: Paper) -> Figure:
+    """Draw the share over the size of the batch, with its limit."""
+    figure, ((axes,),) = paper.subplots(height=300)
+    for kind, color in enumerate(paper.colors[: len(KINDS)]):
+        style = {"color": color, "marker": paper.markers[kind]}
+        paper.line(axes, numbers, f"share[{kind}]", x="sizes", **style)
+        paper.theory(axes, numbers, f"limits[{kind}]", x="ends", color=color)
+    axes.set(xscale="log", xlabel="examples in a batch", title="Batches whose gradients agree in sign")
+    axes.set(ylim=(-0.03, 1.05), yticks=[0, 0.5, 1], yticklabels=["0", "50%", "100%"])
+    axes.set_xticks(numbers.sizes, [f"{size}" for size in numbers.sizes])
+    axes.minorticks_off()
+    names = [name.replace(" ", " ", 1).replace(" of", "\nof") for name in KINDS]
+    paper.end_labels(axes, numbers.ends[1], numbers.share[:, -1], names, paper.colors[: len(KINDS)])
+    return figure

@@ -1028,7 +1028,9 @@ def maxout(x: Float[Array, "*batch all"], pieces: int = 2) -> Float[Array, "*bat
 
     Source: Goodfellow et al. (2013).
     """
-    return _pieces(x, pieces).max(-1)
+    grouped = _pieces(x, pieces)
+    each = (grouped[..., piece] for piece in range(grouped.shape[-1]))  # far faster than a maximum over a short axis
+    return functools.reduce(np.maximum, each)
 
 
 def maxout_backward(

@@ -1,0 +1,193 @@
+"""Checkers of the chapter on batch normalization: each takes a reader's answer and says what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dlnotes.numpy import batch_normalization
+
+
+def _array(call: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Give back the array that the reader's function gave, and refuse anything else."""
+    nothing = given is None or given is ...
+    assert not nothing, f"{call} returns nothing yet"
+    array = np.asarray(given, dtype=float)
+    assert array.shape == shape, f"{call} must have shape {shape}, got {array.shape}"
+    assert np.isfinite(array).all(), f"{call} must be finite"
+    return array
+
+
+def _pair(call: str, given: Any) -> tuple[Any, Any]:
+    pair = isinstance(given, (tuple, list)) and len(given) == 2
+    assert pair, f"{call} must be a pair, got {given}"
+    return tuple(given)
+
+
+def _near(given: np.ndarray, wanted: Any) -> bool:
+    return bool(np.allclose(given, wanted, rtol=1e-8, atol=1e-11))
+
+
+def check_statistics_flow(backward: Callable[..., np.ndarray]) -> None:
+    """Check a backward pass through the batch norm of one feature.
+
+    Args:
+        backward: takes `delta` and `z` of shape (m,), `scale` and `epsilon`.
+
+    Raises:
+        AssertionError: if the gradient is wrong; the message says which path is missing, where it can be told.
+    """
+    generator = np.random.default_rng(0)
+    for size, scale, epsilon in ((5, 1.0, 0.0), (8, -2.0, 1e-5), (6, 0.5, 0.3)):
+        delta, z = generator.standard_normal((2, size))
+        one = np.array([scale])
+        _, cache = batch_normalization.batch_norm(z[:, None], one, 0 * one, epsilon=epsilon)
+        wanted = batch_normalization.batch_norm_backward(delta[:, None], cache).x[:, 0]
+        call = f"backward for {size} examples, scale {scale:g}, epsilon {epsilon:g}"
+        given = _array(call, backward(delta.copy(), z.copy(), scale, epsilon), (size,))
+        n, r = cache.normalized[:, 0], 1 / cache.inverse_deviation[0]
+        mean, along = delta.mean(), n * (delta * n).mean()
+        hint = ""
+        if _near(given, scale * delta / r):
+            hint = ". This treats the mean and the deviation as constants; they move with z"
+        elif _near(given, scale / r * (delta - mean)):
+            hint = ". The path through the mean is there, the one through the deviation is missing"
+        elif _near(given, scale / r * (delta - along)):
+            hint = ". The path through the deviation is there, the one through the mean is missing"
+        elif _near(given, (delta - mean - along) / r):
+            hint = ". The scale is missing"
+        elif _near(given, scale / r * (delta - delta.sum() - n * (delta * n).sum())):
+            hint = ". The sums are to be means"
+        off = np.abs(given - wanted).max()
+        assert _near(given, wanted), f"{call}: off by up to {off:.3g}{hint}"
+
+
+def check_map_statistics(statistics: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> None:
+    """Check a function that gives the statistics of batch norm for images.
+
+    Args:
+        statistics: takes images of shape (batch, channels, height, width).
+
+    Raises:
+        AssertionError: if there is not one number a channel, or a number is wrong.
+    """
+    for shape in ((4, 3, 5, 2), (2, 6, 3, 3)):
+        images = np.random.default_rng(1).standard_normal(shape) * np.arange(1, shape[1] + 1)[:, None, None]
+        call = f"statistics for images of shape {shape}"
+        mean, variance = _pair(call, statistics(images.copy()))
+        found = np.shape(mean)
+        hint = "one number for each channel"
+        if found == shape[1:]:
+            hint += "; this has one for each place too: a filter is the same unit everywhere"
+        elif found == shape[:2]:
+            hint += "; this has one for each image and channel, as instance norm"
+        elif found == (shape[0],):
+            hint += "; this has one for each image, as layer norm"
+        assert found == (shape[1],), f"{call}: the mean has shape {found}, expected {hint}"
+        mean, variance = _array(f"{call}: the mean", mean, found), _array(f"{call}: the variance", variance, found)
+        _, cache = batch_normalization.batch_norm(images, np.ones(shape[1]), np.zeros(shape[1]), spatial_axes=2)
+        assert _near(mean, cache.mean), f"{call}: the mean is off by up to {np.abs(mean - cache.mean).max():.3g}"
+        hint = ""
+        if _near(variance, cache.variance * cache.count / (cache.count - 1)):
+            hint = ". In training the variance is divided by the count, not by one less"
+        elif _near(variance, np.sqrt(cache.variance)):
+            hint = ". This is the deviation"
+        elif _near(variance, images.var((2, 3)).mean(0)):
+            hint = ". This is the mean of each image's variance; the images differ in their means too"
+        off = np.abs(variance - cache.variance).max()
+        assert _near(variance, cache.variance), f"{call}: the variance is off by up to {off:.3g}{hint}"
+
+
+def check_running_variance(update: Callable[[float, np.ndarray, float], float]) -> None:
+    """Check an update of a running variance, unbiased, where the weight of the old average is given.
+
+    Args:
+        update: takes `running`, a `batch` of shape (m,) and `old_weight`.
+
+    Raises:
+        AssertionError: if the new running variance is wrong.
+    """
+    generator = np.random.default_rng(2)
+    for size, running, old in ((4, 1.0, 0.9), (10, 3.0, 0.99), (2, 0.5, 0.3)):
+        batch = generator.standard_normal(size) + 5
+        call = f"update for a batch of {size} and old_weight {old}"
+        given = float(_array(call, update(running, batch.copy(), old), ()))
+        biased, unbiased = batch.var(), batch.var(ddof=1)
+        wanted = old * running + (1 - old) * unbiased
+        hint = ""
+        if math.isclose(given, (1 - old) * running + old * biased):
+            hint = ". The weights are swapped, and the variance is divided by m in place of m - 1"
+        elif math.isclose(given, (1 - old) * running + old * unbiased):
+            hint = ". The weights are swapped: old_weight belongs to the old average"
+        elif math.isclose(given, old * running + (1 - old) * biased):
+            hint = ". The variance is divided by m; unbiased it is divided by m - 1"
+        elif math.isclose(given, old * running + (1 - old) * batch.std(ddof=1)):
+            hint = ". Variances are averaged, not deviations"
+        assert math.isclose(given, wanted, rel_tol=1e-9), f"{call} is {given:.6g}, expected {wanted:.6g}{hint}"
+
+
+def check_folded_layer(fold: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    """Check a function that makes one dense layer of a dense layer and the batch norm behind it.
+
+    Args:
+        fold: takes `weight`, `bias`, `scale`, `shift`, `mean`, `variance` and `epsilon`.
+
+    Raises:
+        AssertionError: if the folded layer gives something else than the two.
+    """
+    generator = np.random.default_rng(3)
+    for outputs, inputs in ((3, 4), (5, 5)):
+        weight, x = generator.standard_normal((outputs, inputs)), generator.standard_normal((7, inputs))
+        bias, scale, shift, mean = generator.standard_normal((4, outputs))
+        variance, epsilon = generator.uniform(0.5, 3, outputs), 0.1
+        call = f"fold for a layer of {inputs} inputs and {outputs} units"
+        pair = _pair(call, fold(weight.copy(), bias, scale, shift, mean, variance, epsilon))
+        new_weight = _array(f"{call}: the weight", pair[0], weight.shape)
+        new_bias = _array(f"{call}: the bias", pair[1], bias.shape)
+        running = batch_normalization.RunningStatistics(mean, variance, 1)
+        wanted = batch_normalization.batch_norm_inference(x @ weight.T + bias, scale, shift, running, epsilon=epsilon)
+        factor = scale / np.sqrt(variance + epsilon)
+        hint = ""
+        if outputs == inputs and _near(new_weight, factor * weight):
+            hint = ". The factor belongs to the rows of the weight, one a unit"
+        elif not _near(new_weight, factor[:, None] * weight):
+            hint = ". Already the weight is wrong: each row is multiplied by scale / sqrt(variance + epsilon)"
+        elif _near(new_bias, factor * bias + shift):
+            hint = ". The running mean is not subtracted"
+        elif _near(new_bias, bias - factor * mean + shift):
+            hint = ". The old bias passes through the factor too"
+        elif _near(new_bias, bias + shift):
+            hint = ". The old bias and the running mean both pass through the factor"
+        off = np.abs(x @ new_weight.T + new_bias - wanted).max()
+        assert off < 1e-9, f"{call}: outputs differ by up to {off:.3g}{hint}"
+
+
+def check_balanced_length(balanced_length: Callable[[float, float, float], float]) -> None:
+    """Check a function that gives the length at which growth and decay of scale-invariant weights cancel.
+
+    Args:
+        balanced_length: takes `rate`, `decay` and the norm `gradient` at unit length.
+
+    Raises:
+        AssertionError: if the length changes in a step.
+    """
+    for rate, decay, gradient in ((0.1, 0.01, 2.0), (0.5, 0.4, 1.0), (0.02, 0.1, 5.0)):
+        call = f"balanced_length({rate}, {decay}, {gradient})"
+        length = float(_array(call, balanced_length(rate, decay, gradient), ()))
+        assert length > 0, f"{call} must be positive, got {length:.6g}"
+        after = math.hypot((1 - rate * decay) * length, rate * gradient / length)
+        fourth = rate**2 * gradient**2 / (1 - (1 - rate * decay) ** 2)
+        hint = ""
+        if math.isclose(length, fourth):
+            hint = ". This is its fourth power"
+        elif math.isclose(length, math.sqrt(fourth)):
+            hint = ". This is its square"
+        elif math.isclose(length, (rate * gradient**2 / (2 * decay)) ** 0.25):
+            hint = ". This is the limit for small rate times decay"
+        elif math.isclose(length, rate * gradient / decay) or math.isclose(length, gradient / decay):
+            hint = ". The gradient is orthogonal to the weights: its step adds to the squared length"
+        right = math.isclose(after, length, rel_tol=1e-9)
+        assert right, f"from {call} = {length:.6g} a step leads to the length {after:.6g}{hint}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -7,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlnotes.numpy import activations, network, vanishing_exploding
+from dlnotes import datasets
+from dlnotes.numpy import (
+    activations,
+    initialization,
+    minibatch,
+    network,
+    training,
+    vanishing_exploding,
+    weight_penalties,
+)
 
 NOT_NORMAL = np.array([[0.9, 5.0], [0.0, 0.8]])
 
@@ -422,3 +432,47 @@ def test_torch_diagnoses_a_module():
     parameters["4.weight"].data[0, 0] = torch.nan
     found = variant.diagnose(parameters, {name: value.grad for name, value in parameters.items()})
     assert (found.fault, found.layer) == ("overflowed", "4")
+
+
+# What the chapter says of training
+
+
+def test_a_vanished_gradient_leaves_weights_where_they_are_and_decay_shrinks_them():
+    """Ten sigmoid layers, 2000 steps at rate 0.5: 1.0000 of the length without decay, e^-0.5 with a decay of 5e-4."""
+    digits = datasets.digits()
+    inputs, labels = (digits.inputs[:20] - 8) / 8, digits.targets[:20]
+    generators = np.array([np.random.default_rng(0) for _ in range(2)])
+    start = network.initialize([64] + [8] * 10 + [10], generators, initialization.xavier_normal, runs=(2,))
+    decay = weight_penalties.DecoupledWeightDecay(np.array([0.0, 5e-4]), 0.5)
+    result = training.train(
+        start,
+        inputs,
+        labels,
+        training.chain(minibatch.SGD(0.5), decay),
+        steps=2000,
+        runs=(2,),
+        gradient=lambda *given: network.loss_and_gradient(*given, "sigmoid"),
+    )
+    plain, decayed = np.linalg.norm(result.parameters["0.weight"], axis=(-2, -1)) / np.linalg.norm(
+        start["0.weight"], axis=(-2, -1)
+    )
+    assert plain == pytest.approx(1, abs=5e-5)
+    assert decayed == pytest.approx(0.6065, abs=5e-5)
+    assert decayed == pytest.approx(math.exp(-0.5), rel=1e-3)
+
+
+def test_too_small_weights_of_relu_show_in_the_biases_alone():
+    """Signal and gradient both shrink, so that the gradients of the weights are alike; those of the biases are not."""
+    draw = functools.partial(initialization.xavier_normal, gain=0.3 * math.sqrt(2))
+    generator = np.random.default_rng(0)
+    parameters = network.initialize([64] + [32] * 20 + [10], generator, draw)
+    digits = datasets.digits()
+    gradients = network.loss_and_gradient(parameters, (digits.inputs[:100] - 8) / 8, digits.targets[:100]).gradient
+    assert vanishing_exploding.diagnose(parameters, gradients).fault == "vanishing"
+    weights = {name: value for name, value in parameters.items() if name.endswith("weight")}
+    alone = {name: gradients[name] for name in weights}
+    found = vanishing_exploding.diagnose(weights, alone, {name: -0.05 * value for name, value in alone.items()})
+    assert found.fault == "healthy"
+    norms = np.array([*found.gradient_norms.values()])
+    assert norms.max() / norms.min() < 1e3
+    assert max(found.update_ratios.values()) < 1e-9

@@ -1,0 +1,351 @@
+"""Figures of the chapter on vanishing and exploding gradients for which networks are trained."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlnotes.figures import vanishing_exploding_networks as nets
+from dlnotes.numpy import gradient_clipping, initialization, minibatch, network, training
+from dlnotes.numpy import vanishing_exploding as depths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from dlnotes.figures.paper import Paper
+
+RATES = (0.03, 0.1, 0.3, 1.0)
+CLIP = 5.0
+
+
+def trained_accuracy(
+    design: nets.Design,
+    *,
+    width: int,
+    seeds: int,
+    steps: int,
+    seed: Sequence[int],
+    clip: float | None = None,
+    rates: Sequence[float] = RATES,
+) -> np.ndarray:
+    """Train a network at each of several learning rates, and give its accuracy on all digits; (rate, seed).
+
+    Batch norm is given the statistics of all digits at the end. A network that overflowed counts as 0.
+    """
+    inputs, targets = nets.digits()
+    generator, runs = np.random.default_rng(seed), (len(rates), seeds)
+    trained = training.train(
+        nets.start(design, (inputs.shape[1], width), generator, runs),
+        inputs,
+        targets,
+        minibatch.SGD(np.broadcast_to(np.array(rates)[:, None], runs)),
+        steps=steps,
+        batch_size=32,
+        generator=generator,
+        runs=runs,
+        gradient=functools.partial(_gradient, design, clip),
+    ).parameters
+    result = np.zeros(runs)
+    for run in np.ndindex(*runs):
+        own = {name: value[run] for name, value in trained.items()}
+        with np.errstate(all="ignore"):
+            logits, _ = nets.forward(own, inputs, design)
+        result[run] = (logits.argmax(-1) == targets).mean() if np.isfinite(logits).all() else 0
+    return result
+
+
+def _gradient(
+    design: nets.Design, clip: float | None, parameters: nets.Arrays, inputs: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, nets.Arrays]:
+    """Give loss and gradient, clipped if that is asked for."""
+    loss, grads = nets.loss_and_gradient(parameters, inputs, targets, design)
+    return loss, grads if clip is None else gradient_clipping.clip_by_global_norm(grads, clip, 1)
+
+
+def best(accuracy: np.ndarray) -> np.ndarray:
+    """Give the least, middle and greatest accuracy of the seeds at the rate whose mean is best."""
+    rate = accuracy.mean(axis=1).argmax()
+    return np.quantile(accuracy[rate], (0, 0.5, 1))
+
+
+# --- the remedies ----------------------------------------------------------------------------------------------------
+
+
+class Remedies(NamedTuple):
+    """Two faulty networks, each remedy alone, and remedies together.
+
+    Attributes:
+        rows: Where each remedy is drawn, the first on top; (fault, remedy).
+        through: Size of the gradient in the first hidden layer over that in the last at the start; (fault, remedy).
+        accuracy: Training accuracy at the best of four learning rates; (fault, quantile, remedy).
+    """
+
+    rows: np.ndarray
+    through: np.ndarray
+    accuracy: np.ndarray
+
+
+@functools.cache
+def critical_gain(activation: str) -> float:
+    """Give the gain at which the size of a gradient is kept in wide layers whose signal has settled, by bisection."""
+    low, high = 0.5, 64.0
+    for _ in range(50):
+        middle, variance = math.sqrt(low * high), 1.0
+        for _ in range(200):
+            variance = middle**2 * float(initialization.second_moment_map(activation, variance))
+        keeps = middle**2 * float(initialization.slope_moment(activation, variance))
+        low, high = (middle, high) if keeps < 1 else (low, middle)
+    return low
+
+
+class Trial(NamedTuple):
+    """A network, and the norm at which its gradient is clipped."""
+
+    design: nets.Design
+    clip: float | None = None
+
+
+REMEDIES = (
+    "none",
+    "initialization",
+    "activation",
+    "batch norm",
+    "clipping",
+    "3 layers in place of 20",
+    "the first four together",
+    "all five together",
+    "residual branches",
+    "residual, ReLU, He",
+)
+FAULTS = ("vanishing: sigmoid, Xavier", "exploding: ReLU, 2 × He")
+
+
+def trials(fault: int, depth: int) -> dict[str, Trial]:
+    """Give the networks of each remedy, for the vanishing network (0) and the exploding one (1)."""
+    he = math.sqrt(2)
+    faulty = nets.Design("plain", "relu", 2 * he, depth) if fault else nets.Design("plain", "sigmoid", 1.0, depth)
+    right = faulty._replace(gain=he if fault else critical_gain("sigmoid"))
+    together = nets.Design("batch", "relu", he, depth)
+    found = (
+        Trial(faulty),
+        Trial(right),
+        Trial(faulty._replace(activation="tanh" if fault else "relu")),
+        Trial(faulty._replace(kind="batch")),
+        Trial(faulty, CLIP),
+        Trial(faulty._replace(depth=3)),
+        Trial(together, CLIP),
+        Trial(together._replace(depth=3), CLIP),
+        Trial(faulty._replace(kind="residual")),
+        Trial(nets.Design("residual", "relu", he, depth)),
+    )
+    scaled = (trial._replace(design=nets.of_depth(trial.design, trial.design.depth)) for trial in found)
+    return dict(zip(REMEDIES, scaled, strict=True))
+
+
+def remedies(depth: int = 20, width: int = 32, seeds: int = 3, steps: int = 100, seed: int = 0) -> Remedies:
+    """Train the two faulty networks under each remedy, at each of four learning rates."""
+    inputs, targets = nets.digits()
+    through, accuracy = np.empty((2, len(REMEDIES))), np.empty((2, 3, len(REMEDIES)))
+    done = {}
+    for fault in range(2):
+        for place, (design, clip) in enumerate(trials(fault, depth).values()):
+            if (design, clip) not in done:
+                parameters = nets.start(design, (inputs.shape[1], width), np.random.default_rng([seed, 99]), (seeds,))
+                sizes = nets.delta_sizes(parameters, inputs[:200], targets[:200], design)[:, 0]
+                options = {"width": width, "seeds": seeds, "steps": steps, "seed": (seed, fault, place)}
+                done[design, clip] = np.median(sizes), best(trained_accuracy(design, clip=clip, **options))
+            through[fault, place], accuracy[fault, :, place] = done[design, clip]
+    rows = np.arange(len(REMEDIES))[::-1] + np.array([[0.13], [-0.13]])
+    return Remedies(rows, through, accuracy)
+
+
+def draw_remedies(numbers: Remedies, paper: Paper) -> Figure:
+    """Draw for each remedy what reaches the first layer, and what is learned."""
+    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=390 if paper.wide else 690, sharey=True)
+    left, right = axes.flat
+    paper.guide(left.axvline(1, color=paper.muted, linewidth=0.8))
+    paper.guide(right.axvline(1 / nets.CLASSES, color=paper.muted, linewidth=0.8))
+    for fault, color in enumerate((paper.palette.orange, paper.palette.blue)):
+        rows, style = f"rows[{fault}]", {"color": color, "marker": paper.markers[fault], "linestyle": "none"}
+        paper.line(left, numbers, rows, x=f"through[{fault}]", label=FAULTS[fault], **style)
+        ends = [f"accuracy[{fault}, 0]", f"accuracy[{fault}, 2]"]
+        bars = right.hlines(paper.value(numbers, rows), *(paper.value(numbers, end) for end in ends), color=color)
+        paper.mark(bars, rows, x=ends[0], upper=ends[1])
+        paper.line(right, numbers, rows, x=f"accuracy[{fault}, 1]", **style)
+    left.set(xscale="log", title="Gradient, first layer over last", xticks=10.0 ** np.arange(-12, 7, 6))
+    right.set(title="Training accuracy", xlim=(-0.03, 1.03), ylim=(-0.6, len(REMEDIES) - 0.4))
+    right.set_xticks([0, 0.5, 1], ["0", "50%", "100%"])
+    for own in axes.flat:
+        own.set_yticks(np.arange(len(REMEDIES))[::-1], REMEDIES)
+        own.grid(False)
+        own.grid(True, axis="x")
+    right.tick_params(labelleft=not paper.wide)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=2 if paper.wide else 1)
+    return figure
+
+
+# --- the depth that each remedy reaches ------------------------------------------------------------------------------
+
+
+class Reach(NamedTuple):
+    """Training accuracy over the depth, each network at the best of four learning rates.
+
+    Attributes:
+        depths: Hidden layers.
+        accuracy: (network, quantile, depth).
+        chance: The accuracy of guessing.
+    """
+
+    depths: np.ndarray
+    accuracy: np.ndarray
+    chance: np.ndarray
+
+
+REACH = {
+    "residual": nets.Design("residual", "relu", math.sqrt(2)),
+    "orthogonal tanh": nets.Design("plain", "tanh", 1.0, orthogonal=True),
+    "batch norm": nets.Design("batch", "relu", math.sqrt(2)),
+    "He alone": nets.Design("plain", "relu", math.sqrt(2)),
+}
+
+
+def reach(
+    layers: Sequence[int] = (4, 8, 16, 32), width: int = 32, seeds: int = 3, steps: int = 100, seed: int = 0
+) -> Reach:
+    """Train networks of four designs and many depths, at each of four learning rates."""
+    accuracy = np.empty((len(REACH), 3, len(layers)))
+    for (place, design), (column, depth) in itertools.product(enumerate(REACH.values()), enumerate(layers)):
+        options = {"width": width, "seeds": seeds, "steps": steps, "seed": (seed, place, column)}
+        accuracy[place, :, column] = best(trained_accuracy(nets.of_depth(design, depth), **options))
+    return Reach(np.array(layers), accuracy, np.array(0.1))
+
+
+def draw_reach(numbers: Reach, paper: Paper) -> Figure:
+    """Draw the accuracies over the depth."""
+    figure, ((axes,),) = paper.subplots(height=340)
+    paper.mark(axes.axhline(numbers.chance, color=paper.muted, linewidth=0.8), "chance")
+    colors = (paper.palette.green, paper.palette.purple, paper.palette.blue, paper.palette.orange)
+    for place, color in enumerate(colors):
+        paper.band(axes, numbers, f"accuracy[{place}, 0]", f"accuracy[{place}, 2]", x="depths", color=color)
+        style = {"color": color, "marker": paper.markers[place], "linestyle": paper.dashes[place]}
+        paper.line(axes, numbers, f"accuracy[{place}, 1]", x="depths", **style)
+    axes.set(xscale="log", ylim=(0, 1.02), title="Training accuracy", xlabel="hidden layers")
+    axes.minorticks_off()
+    axes.set_xticks(numbers.depths, numbers.depths)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
+    paper.end_labels(axes, numbers.depths[-1], numbers.accuracy[:, 1, -1], list(REACH), colors)
+    return figure
+
+
+# --- a diagnosis while training --------------------------------------------------------------------------------------
+
+
+class Live(NamedTuple):
+    """Updates of each layer beside its weights while four networks train, and what the diagnosis says.
+
+    Attributes:
+        steps: The steps.
+        ratios: log10 of the update ratio, nan where something overflowed or nothing moves; (network, layer, step).
+        faults: The diagnosis in each step, by its place in FAULT_NAMES; (network, step).
+        named: The layer that it names, from 1, or nan if it names none; (network, step).
+    """
+
+    steps: np.ndarray
+    ratios: np.ndarray
+    faults: np.ndarray
+    named: np.ndarray
+
+
+FAULT_NAMES = ("healthy", "vanishing", "exploding", "dead", "overflowed")
+
+
+class Patient(NamedTuple):
+    """A network to be watched: its activation function, the gain of its weights, its rate, and a layer to be killed."""
+
+    activation: str
+    gain: float
+    rate: float
+    killed: int | None = None
+
+
+PATIENTS = {
+    "ReLU, He": Patient("relu", math.sqrt(2), 0.05),
+    "sigmoid, Xavier": Patient("sigmoid", 1.0, 0.5),
+    "ReLU, 2 × He": Patient("relu", 2 * math.sqrt(2), 0.05),
+    "layer 4 killed at step 26": Patient("relu", math.sqrt(2), 0.05, 4),
+}
+
+
+def live(depth: int = 10, width: int = 32, steps: int = 50, seed: int = 0) -> Live:
+    """Train four networks, and ask for a diagnosis in every step; halfway a layer of the last is killed."""
+    inputs, targets = (values[:200] for values in nets.digits())
+    inputs = inputs.astype(np.float64)
+    sizes = [inputs.shape[1], *[width] * depth, nets.CLASSES]
+    ratios = np.full((len(PATIENTS), depth + 1, steps), np.nan)
+    faults, named = np.zeros((len(PATIENTS), steps), int), np.full((len(PATIENTS), steps), np.nan)
+    for place, patient in enumerate(PATIENTS.values()):
+        generator = np.random.default_rng([seed, place])
+        draw = functools.partial(_with_gain, patient.gain)
+        parameters = network.initialize(sizes, generator, draw)
+        for step in range(steps):
+            batch = generator.permutation(len(inputs))[:50]
+            if patient.killed is not None and step == steps // 2:
+                parameters[f"{2 * patient.killed - 2}.bias"] = parameters[f"{2 * patient.killed - 2}.bias"] - 100
+            with np.errstate(all="ignore"):
+                _, grads = network.loss_and_gradient(parameters, inputs[batch], targets[batch], patient.activation)
+                updates = {name: -patient.rate * grad for name, grad in grads.items()}
+                found = depths.diagnose(parameters, grads, updates)
+                parameters = training.apply_updates(parameters, updates)
+                values = np.log10(np.array([*found.update_ratios.values()]))
+            ratios[place, :, step] = np.where(np.isfinite(values), values, np.nan)
+            faults[place, step] = FAULT_NAMES.index(found.fault)
+            named[place, step] = np.nan if found.layer is None else int(found.layer) // 2 + 1
+    return Live(np.arange(1, steps + 1), ratios, faults, named)
+
+
+def _with_gain(gain: float, shape: tuple[int, int], generator: np.random.Generator, **options: object) -> np.ndarray:
+    """Draw normal weights of deviation gain / sqrt(fan_in); the first and the last layer of the network have gain 1."""
+    hidden = shape[0] == shape[1]
+    deviation = (gain if hidden else 1.0) / math.sqrt(shape[1])
+    return initialization.normal(shape, generator, standard_deviation=deviation, **options)
+
+
+def draw_live(numbers: Live, paper: Paper) -> Figure:
+    """Draw a map of update ratios for each network, above it the diagnosis, and the layer that it names as dots."""
+    figure, axes = paper.subplots(*((2, 2) if paper.wide else (4, 1)), height=470 if paper.wide else 700, sharex=True)
+    depth, theme = numbers.ratios.shape[1], paper.palette
+    edges, layers = np.append(0, numbers.steps) + 0.5, np.arange(depth + 1) + 0.5
+    colors = (theme.green, theme.amber, theme.orange, theme.purple, paper.ink)
+    hues = type(paper.ramp).from_list("faults", colors, N=len(colors))
+    for place, (own, name) in enumerate(zip(axes.flat, PATIENTS, strict=True)):
+        values = np.ma.masked_invalid(numbers.ratios[place])
+        mesh = own.pcolormesh(edges, layers, values, cmap=paper.ramp, vmin=-8, vmax=0)
+        mesh.set(edgecolor="face", linewidth=0.3)
+        paper.mark(mesh, f"ratios[{place}]")
+        strip = own.pcolormesh(
+            edges, depth + np.array([1.0, 2.2]), numbers.faults[[place]], cmap=hues, vmin=0, vmax=len(colors) - 1
+        )
+        strip.set(edgecolor="face", linewidth=0.3)
+        paper.mark(strip, f"faults[{place}]")
+        dots = {"color": paper.ink, "marker": "o", "markersize": 2.2, "linestyle": "none"}
+        paper.line(own, numbers, f"named[{place}]", x="steps", **dots).set_path_effects(paper.halo(1.5))
+        own.set(title=f"{name}: {_words(numbers, place)}", yticks=[1, 4, 7, 10])
+        own.set_ylabel("layer")
+        own.grid(False)
+    for own in axes[-1]:
+        own.set_xlabel("step")
+    labels = ("1e-8", "1e-6", "1e-4", "0.01", "1")
+    paper.color_scale(figure, mesh, axes, "update over weights", ticks=(-8, -6, -4, -2, 0), labels=labels)
+    return figure
+
+
+def _words(numbers: Live, place: int) -> str:
+    """Name the faults found, in the order in which they were."""
+    order = dict.fromkeys(int(fault) for fault in numbers.faults[place])
+    return ", ".join(FAULT_NAMES[fault] for fault in order)

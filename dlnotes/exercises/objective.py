@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
     Raises:
         AssertionError: if a bound is too small or larger than it need be; the message shows logits that tell.
     """
-    for loss, examples in ((0.1, 100), (0.001, 500), (math.log(2) * 1.01, 10), (2.5, 8)):
+    for loss, examples in ((0.1, 100), (0.001, 500), (math.log(2) * 1.01, 10), (2.5, 8), (0.0, 5)):
         call = f"mistakes_left({loss:.4g}, {examples})"
         given = float(_array(call, mistakes_left(loss, examples), ()))
         # Each wrong example costs ln 2 at least, and it can cost as little as that; there are no more than all.
@@ -78,11 +78,19 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
         assert _near(given, wanted), f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}"
 
 
+def _arriving(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Give the parts one after the other in the same memory, so that none can be looked at again."""
+    memory = np.empty_like(parts[0])
+    for part in parts:
+        memory[...] = part
+        yield memory
+
+
 def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], float]) -> None:
     """Check a function that computes a log-sum-exp from parts that it sees once, one after the other.
 
     Args:
-        log_sum_exp: takes an iterable of arrays.
+        log_sum_exp: takes an iterable of arrays, each of which is overwritten by the next.
 
     Raises:
         AssertionError: if a result is wrong; the message says which.
@@ -100,10 +108,12 @@ def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], fl
     }
     for name, parts in cases.items():
         with np.errstate(all="ignore"):
-            given = float(_array(f"the result for {name}", log_sum_exp(iter(parts)), ()))
+            given = float(_array(f"the result for {name}", log_sum_exp(_arriving(parts)), ()))
         wanted = float(objective.log_sum_exp(np.concatenate(parts)))
         hint = ""
-        if not math.isfinite(given):
+        if _near(given, objective.log_sum_exp(np.tile(parts[-1], len(parts)))):
+            hint = ". The last part was counted again and again: each is overwritten by the next, so use it at once"
+        elif not math.isfinite(given):
             hint = ". Something overflowed, or everything underflowed: keep the largest logit seen so far apart"
         elif given < wanted:
             hint = ". Something is missing from the sum. Is the old sum rescaled when a larger logit comes?"

@@ -117,7 +117,7 @@ def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]
             hidden units and the learning rate.
 
     Raises:
-        AssertionError: if the number is off by more than a thousandth.
+        AssertionError: if the number is off by more than a thousandth and by more than one step.
     """
     for scale, mode, width, rate in ((1e-3, 1.0, 10, 0.01), (1e-6, 4.0, 100, 0.001), (1e-2, 0.5, 50, 0.1)):
         call = f"escape_steps({scale}, {mode}, {width}, {rate})"
@@ -132,7 +132,8 @@ def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]
             hint = ". Both layers grow, and so the product grows at twice the rate of each"
         elif _near(given, math.log(1 / scale) / (mode * rate), 1e-3):
             hint = ". This is the leading term: the product begins at n sigma^2 / 2, and half of s is to be reached"
-        assert _near(given, wanted, 1e-3), f"{call} is {given:.6g}, but the law gives {wanted:.6g}{hint}"
+        right = _near(given, wanted, 1e-3) or abs(given - wanted) < 1  # rounded to a whole step
+        assert right, f"{call} is {given:.6g}, but the law gives {wanted:.6g}{hint}"
 
 
 def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
@@ -142,7 +143,7 @@ def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
         first_loss: takes the deviation of the independent, zero-mean logits and the number of classes.
 
     Raises:
-        AssertionError: if it is off by more than the terms of third order allow.
+        AssertionError: if it is not the loss to second order.
     """
     for deviation, classes in ((0.0, 10), (0.1, 10), (0.2, 2), (0.1, 1000)):
         call = f"first_loss({deviation}, {classes})"

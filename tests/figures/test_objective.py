@@ -83,14 +83,20 @@ def test_the_zero_one_loss_is_a_staircase_and_the_cross_entropy_a_slope() -> Non
 
 def test_the_chance_of_a_change_is_in_proportion_to_the_move() -> None:
     shown = numbers("staircase")
-    rare = shown.changed < 0.2
+    rare = shown.changed < 0.1
     assert rare.sum() >= 4
     low, high = shown.spread
-    assert np.all((low <= shown.proportional) & (shown.proportional <= high), where=rare & (shown.changed > 0.005))
+    assert np.all((low <= shown.proportional) & (shown.proportional <= high), where=rare)
     slope = np.polyfit(np.log(shown.moves[1:4]), np.log(shown.changed[1:4]), 1)[0]
     assert slope == pytest.approx(1, abs=0.15)
     assert shown.changed[0] < 0.004
     assert shown.changed[-1] > 0.7
+
+
+def test_ends_of_wilsons_interval_are_where_the_share_seen_just_fits() -> None:
+    share, trials = np.array([2 / 3000, 0.3, 0.9]), 3000
+    for end in learning.wilson(share, trials):
+        assert np.abs(share - end) == pytest.approx(1.96 * np.sqrt(end * (1 - end) / trials), abs=1e-12)
 
 
 # --- rounding

@@ -119,6 +119,33 @@ def test_float64_puts_the_break_off_and_does_not_prevent_it() -> None:
     assert (growth - 1) / 0.3 == pytest.approx(0.43, abs=0.05)
 
 
+def test_the_rate_of_the_ridge_is_steady_and_then_jumps() -> None:
+    inputs, labels = starts.digits_per_run(6, 100, 0)
+    parameters, rates = starts.symmetric_start(1, 6, np.float64), []
+    parameters["2.weight"] = 8 * parameters["2.weight"]  # one unit for eight, at its own rates
+    factors = {"0.weight": 1 / 8, "0.bias": 1 / 8, "2.weight": 8, "2.bias": 1}
+    for _ in range(320):
+        one = {**parameters, "2.weight": parameters["2.weight"] / 8}
+        hessian, mixed = starts.curvature_across(
+            {
+                **one,
+                "2.weight": np.repeat(one["2.weight"], 8, -1),
+                "0.weight": np.repeat(one["0.weight"], 8, -2),
+                "0.bias": np.repeat(one["0.bias"], 8, -1),
+            },
+            inputs,
+            labels,
+        )
+        zeros = np.zeros((6, 10, 10))
+        rates.append(-np.linalg.eigvalsh(np.block([[hessian, mixed], [mixed.mT, zeros]]))[:, 0])
+        gradient = starts._tanh_gradient(parameters, inputs, labels).gradient
+        parameters = {name: p - 0.3 * factors[name] * gradient[name] for name, p in parameters.items()}
+    rates = np.array(rates)
+    assert np.median(rates[:150]) == pytest.approx(0.45, abs=0.02)
+    assert np.mean((rates[:150] > 0.35) & (rates[:150] < 0.55)) > 0.8
+    assert np.all((rates.max(0) > 2) & (rates.max(0) < 6))
+
+
 def test_blocks_of_the_hessian_are_those_of_finite_differences() -> None:
     inputs, labels = starts.digits_per_run(1, 20, 3)
     generator = np.random.default_rng(0)

@@ -69,7 +69,8 @@ def _import_kernels_checked() -> None:
             typing.TYPE_CHECKING = False
 
 
-if _is_installed("jaxtyping") and _is_installed("beartype"):
+# Without the checks the kernels are imported in a tenth of the time, which counts where it is done for every mutant.
+if not os.environ.get("DLNOTES_UNCHECKED") and _is_installed("jaxtyping") and _is_installed("beartype"):
     _import_kernels_checked()
 
 

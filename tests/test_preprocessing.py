@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -122,6 +124,56 @@ def test_hessian_is_the_second_derivative_of_the_loss():
     np.testing.assert_allclose(preprocessing.least_squares_hessian(x), differences, rtol=1e-7)
 
 
+@pytest.mark.parametrize("features", [1, 13])
+def test_the_condition_number_grows_with_the_fourth_power_of_the_offset(features):
+    # ((2 + t + sqrt(t^2 + 4 t)) / 2)^2 for white features of squared means t, in a model with a bias.
+    z = fit_transform(preprocessing.PCA(whiten=True), wine())[:, :features]
+    offsets = np.geomspace(0.1, 1000, 9)
+    moved = np.stack([np.column_stack([z + offset, np.ones(len(z))]) for offset in offsets])
+    measured, tau = preprocessing.least_squares_condition(moved), features * offsets**2
+    np.testing.assert_allclose(measured, ((2 + tau + np.sqrt(tau**2 + 4 * tau)) / 2) ** 2, rtol=1e-5)
+    slope = np.diff(np.log(measured[-3:])) / np.diff(np.log(offsets[-3:]))
+    np.testing.assert_allclose(slope, 4, atol=1e-3)
+
+
+def test_a_column_of_years():
+    in_deviations = np.array([1990.0, 2010.0]) / 10  # 2000 with deviation 10
+    condition = preprocessing.least_squares_condition(np.column_stack([in_deviations, np.ones(2)]))
+    assert condition == pytest.approx(1.6e9, rel=0.01)
+
+
+def one_sign(ratio, features):
+    """Give the limit for large batches of the share whose gradients agree in sign, by the integral of the chapter."""
+    grid = np.linspace(-9, 9, 3601)
+    below = np.array([math.erfc(-ratio * place / math.sqrt(2)) / 2 for place in grid])
+    return 2 * np.sum(np.exp(-grid * grid / 2) * below**features) * (grid[1] - grid[0]) / math.sqrt(2 * math.pi)
+
+
+def test_the_limit_of_one_sign_in_cases_that_are_known():
+    assert one_sign(0, 3) == pytest.approx(2 / 8)  # independent signs
+    for ratio in (0.5, 2.0):  # two normal variables of correlation r agree with probability 1/2 + asin(r) / pi
+        correlation = ratio**2 / (1 + ratio**2)
+        assert one_sign(ratio, 2) == pytest.approx(0.5 + math.asin(correlation) / math.pi)
+
+
+@pytest.mark.parametrize(
+    ("draw", "ratio", "features", "printed"), [("uniform", 3, 10, 0.40), ("relu", 1 / (math.pi - 1), 100, 0.001)]
+)
+def test_the_share_of_one_sign(draw, ratio, features, printed):
+    generator = np.random.default_rng(0)
+    expected = one_sign(math.sqrt(ratio), features)
+    assert expected == pytest.approx(printed, abs=5e-3 if printed > 0.1 else 5e-4)
+    for batch in (1, 4, 32):
+        shape = (1000, batch, features)
+        x = generator.random(shape) if draw == "uniform" else np.maximum(generator.standard_normal(shape), 0)
+        gradients = (generator.choice([-1.0, 1.0], (1000, 1, batch)) @ x)[:, 0]
+        share = ((gradients >= 0).all(-1) | (gradients <= 0).all(-1)).mean()
+        assert share > 2.0 ** (1 - batch) - 4 * 0.5 / math.sqrt(1000)
+        if batch == 1:
+            assert share == 1
+    assert share == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(1000) if expected > 0.1 else 0.01)
+
+
 @pytest.mark.parametrize("x", [np.ones((5, 3)), np.zeros((5, 3)), np.tile(np.arange(5.0)[:, None], 2), np.eye(2, 3)])
 def test_condition_of_dependent_columns_is_infinite(x):
     assert preprocessing.least_squares_condition(x) == np.inf
@@ -153,6 +205,15 @@ def test_dead_pixels_of_images_are_whitened_to_zero():
         assert np.trace(projection) == pytest.approx(np.linalg.matrix_rank(digits - digits.mean(axis=0)), abs=1e-6)
         np.testing.assert_allclose(whitener.inverse(z, state), digits, atol=1e-9)
     np.testing.assert_allclose(z[:, dead], 0, atol=1e-9)
+
+
+def test_twenty_whitened_digits_are_equally_far_apart():
+    x = frozen(pytest.importorskip("sklearn.datasets").load_digits().data[:20])
+    ratios = []
+    for z in (x, fit_transform(preprocessing.PCA(whiten=True), x)):
+        squares = np.square(z[:, None] - z).sum(-1)[np.triu_indices(20, 1)]
+        ratios.append(np.sqrt(squares.max() / squares.min()))
+    assert ratios == pytest.approx([2.65, 1], abs=5e-3)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4])

@@ -147,10 +147,12 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
     positive = generator.uniform(0, 2, (20, 3))
     mixed = np.array([[1.0, 0.0], [-3.0, 1.0], [0.5, 0.5]])
     half_off = np.array([[1.0, 1.0], [-3.0, 0.0], [0.5, 2.0]])
+    revived = np.array([[1.0, 1.0], [-3.0, 0.0], [1.0, -1.0]])
     cases = (
         ("positive inputs", positive, np.array([0.5, 0.2, -0.1]), 0.3, 0.7),
         ("an input on the other side", mixed, np.array([0.3, 1.5]), 0.2, 1.0),
         ("an input on which it is off", half_off, np.array([1.0, 0.5]), 0.1, 2.0),
+        ("an input on which the step revives it", revived, np.array([0.5, 0.0]), 1.0, 2.0),
     )
     for name, inputs, weight, bias, delta in cases:
         given = _number(f"killing_rate for {name}", killing_rate(inputs, weight, bias, delta), infinite=True)
@@ -159,9 +161,11 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
         active = z > 0
         none = bool((falls[active] <= 0).any())
         wanted = math.inf if none else float((z[active] / falls[active]).max())
+        if not none and (z[~active] > wanted * falls[~active]).any():
+            none, wanted = True, math.inf
         hint = ""
         if none:
-            hint = ". On some input the step raises the unit, so that no rate kills it: infinity is asked for"
+            hint = ". On some input the step raises the unit above 0, so that no rate kills it: infinity is asked for"
         elif _near(given, z.max() / delta):
             hint = ". The step falls by the product of the two inputs, plus 1 for the bias, and not by delta alone"
         elif _near(given, z[0] / falls[0]):

@@ -42,13 +42,19 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     """
     generator = np.random.default_rng(0)
     train = generator.normal(size=(12, 4)) * [1, 300, 0.02, 0] + [0, 700, 1, 5]
-    test = generator.normal(size=(7, 4)) * [2, 300, 0.02, 0] + [1, 700, 1.01, 6]
-    train[:, 3] = 5.0  # constant in training
+    test = generator.normal(size=(7, 4)) * [2, 300, 0.02, 0] + [1, 700, 1.01, 1.1]
+    train[:, 3] = 0.1  # constant in training, and twelve copies of it have a computed deviation of 1e-17
     first, second = _pair("standardize(train, test)", standardize(train.copy(), test.copy()))
     mean, deviation = train.mean(axis=0), train.std(axis=0)
-    divisor = np.where(deviation > 0, deviation, 1)
+    divisor = np.where(np.ptp(train, axis=0) > 0, deviation, 1)
     z = _array("the first of the pair", first, train.shape)
-    assert _close(z.mean(axis=0), 0), f"the training features must have mean 0, they have {z.mean(axis=0).round(3)}"
+    hint = ""
+    if not _close(z[:, 3], 0):
+        hint = ". The last one is constant, but its computed deviation is 1e-17 and not 0, by rounding. "
+        hint += "Ask whether its rows are all equal"
+    assert _close(z.mean(axis=0), 0), (
+        f"the training features must have mean 0, they have {z.mean(axis=0).round(3)}{hint}"
+    )
     moving = z[:, :3].std(axis=0)
     hint = ""
     if _close(moving, 1 / deviation[:3]):
@@ -69,7 +75,7 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     wanted = (test - mean) / divisor
     assert _close(rows[:, :3], wanted[:, :3]), f"the test rows are not transformed as the training rows were{hint}"
     assert _close(rows[:, 3], wanted[:, 3]), (
-        f"the feature that is constant in training is 1 above it in the test rows, on average; "
+        f"the feature that is constant in training is 1 above it in the test rows; "
         f"{rows[:, 3].mean():.3g} is left. Center it and divide by 1"
     )
 
@@ -156,19 +162,21 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
     Raises:
         AssertionError: if a condition number is wrong.
     """
-    for mean in (0.0, 1.0, 3.0, 200.0):
+    for mean in (0.0, 1.0, 3.0, -3.0, 200.0):
         given = float(_array(f"offset_condition({mean})", offset_condition(mean), ()))
         hessian = np.array([[1 + mean**2, mean], [mean, 1]])
-        trace, root = 2 + mean**2, mean * math.sqrt(mean**2 + 4)
+        trace, root = 2 + mean**2, abs(mean) * math.sqrt(mean**2 + 4)
         wanted = ((trace + root) / 2) ** 2
         hint = ""
         if math.isclose(given, 1 + mean**2, rel_tol=1e-9):
-            hint = ". This is the larger diagonal entry over the smaller one, or the model without a bias. The bias "
+            hint = ". This is the larger diagonal entry over the smaller one. The bias "
             hint += "and the weight pull on the same thing, so the off-diagonal entry counts"
         elif math.isclose(given, (trace + root) / 2, rel_tol=1e-6):
             hint = ". This is the larger eigenvalue. The smaller one is not 1: their product is"
-        elif mean > 1 and math.isclose(given, mean**4, rel_tol=1e-3):
+        elif abs(mean) > 1 and math.isclose(given, mean**4, rel_tol=1e-3):
             hint = ". This is the limit for large means"
+        if mean < 0 and math.isclose(given * wanted, 1, rel_tol=1e-6):
+            hint = ". A mean of -3 is as far from zero as one of 3"
         assert math.isclose(given, wanted, rel_tol=1e-6), (
             f"offset_condition({mean}) is {given:.6g}; the Hessian is {hessian.tolist()}, and its larger eigenvalue "
             f"over its smaller one {wanted:.6g}{hint}"

@@ -44,10 +44,10 @@ class Race(NamedTuple):
 
     Attributes:
         rows: Place of the activation in `RACERS`.
-        epochs: Epochs of single runs, nan where a run has not arrived or was not made; (depth, activation, seed).
+        epochs: Epochs of single runs, nan where a run has not arrived; (depth, activation, seed).
         median: Their median, nan where half of the runs have not arrived; (depth, activation).
         beside: Mean epochs at three learning rates, each twice the one before; (depth, activation, rate). A run that
-            has not arrived counts as one more than the limit; nan where none was made.
+            has not arrived counts as one more than the limit.
         limit: Epochs after which a run is given up.
     """
 
@@ -63,10 +63,11 @@ class Racer(NamedTuple):
 
     name: str
     gain: float
-    rates: tuple[float, ...]  # fewer than three: deeper networks are not run
+    rates: tuple[float, float, float]
 
 
-# The larger of two standard normal numbers has the second moment 1. SwiGLU multiplies a number by another one's SiLU.
+# Gains keep the second moment at 1, as that of the larger of two standard normal numbers is. SwiGLU multiplies a number
+# by another one's SiLU, and the gain g is in both: g^2 E[silu(g Z)^2] = 1.
 RACERS = {
     "sigmoid": Racer("sigmoid", initialization.gain("sigmoid"), (4.0, 4.0, 2.0)),
     "sigmoid, gain 4": Racer("sigmoid", 4.0, (4.0, 2.0, 2.0)),
@@ -78,7 +79,7 @@ RACERS = {
     "GELU": Racer("gelu", initialization.gain("gelu"), (0.8, 0.2, 0.1)),
     "SiLU": Racer("silu", initialization.gain("silu"), (0.8, 0.4, 0.2)),
     "maxout": Racer("maxout", 1.0, (0.8, 0.2, 0.1)),
-    "SwiGLU": Racer("swiglu", initialization.gain("silu"), (0.2,)),
+    "SwiGLU": Racer("swiglu", 1.2688, (0.3, 0.0125, 0.0125)),
 }
 HIDDEN = (1, 3, 5)
 PAIRED = ("maxout", "swiglu")  # two pre-activations for each activation
@@ -118,15 +119,23 @@ def loss_and_gradient(parameters: training.Arrays, inputs: np.ndarray, targets: 
     return loss, gradients
 
 
-def training_error(parameters: training.Arrays, inputs: np.ndarray, targets: np.ndarray, name: str) -> np.ndarray:
-    """Give the share of all examples that each run gets wrong."""
-    function, layers, wrong = getattr(activations, name), network.layer_names(parameters), 0
+def training_error(
+    parameters: training.Arrays, inputs: np.ndarray, targets: np.ndarray, name: str, target: float = 1.0
+) -> np.ndarray:
+    """Give the share of all examples that each run gets wrong; a run is not counted on once it is above `target`."""
+    function, layers = getattr(activations, name), network.layer_names(parameters)
+    wrong = np.zeros(len(parameters[f"{layers[0]}.bias"]), dtype=int)
+    rows, own = np.arange(len(wrong)), parameters
     for start in range(0, len(inputs), BLOCK):
         h = inputs[start : start + BLOCK]
-        for layer in layers:
-            z = h @ parameters[f"{layer}.weight"].mT + parameters[f"{layer}.bias"][..., None, :]
-            h = function(z) if layer != layers[-1] else z
-        wrong = wrong + (h.argmax(-1) != targets[start : start + BLOCK]).sum(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for layer in layers:
+                z = h @ own[f"{layer}.weight"].mT + own[f"{layer}.bias"][..., None, :]
+                h = function(z) if layer != layers[-1] else z
+        wrong[rows] += (h.argmax(-1) != targets[start : start + BLOCK]).sum(-1)
+        kept = wrong[rows] <= target * len(inputs)
+        if not kept.all():
+            rows, own = rows[kept], {key: array[kept] for key, array in own.items()}
     return wrong / len(inputs)
 
 
@@ -153,7 +162,7 @@ def epochs_needed(
         generator=generator,
         runs=runs,
         gradient=lambda *batch: loss_and_gradient(*batch, racer.name),
-        measure=lambda parameters: {"error": training_error(parameters, inputs, targets, racer.name)},
+        measure=lambda parameters: {"error": training_error(parameters, inputs, targets, racer.name, target)},
         measure_every=7,
         stop=lambda history: history["error"][..., -1] <= target,
     )
@@ -174,14 +183,11 @@ def race(
     single, beside = (np.full((*shape, last), np.nan) for last in (seeds, 3))
     for depth, layers in enumerate(hidden):
         for row, racer in enumerate(RACERS.values()):
-            if depth >= len(racer.rates):
-                continue
             tried = racer.rates[depth] * np.array([0.5, 1.0, 2.0])
             needed = epochs_needed(racer, layers, tried, width, seeds, epochs, target, seed)
             beside[depth, row] = np.minimum(needed, epochs + 1).mean(-1)
             single[depth, row] = needed[beside[depth, row].argmin()]
-    median = np.where(np.isnan(single), np.inf, single)
-    median = np.median(median, axis=-1)
+    median = np.median(single, axis=-1)
     single, median = (np.where(np.isfinite(values), values, np.nan) for values in (single, median))
     return Race(np.arange(shape[1]), single, median, beside, np.array(float(epochs)))
 
@@ -203,9 +209,7 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
             style = {"color": paper.ink, "marker": "|", "markersize": 13, "markeredgewidth": 1.8}
             middle = own.plot(numbers.median[depth, row], numbers.rows[row], **style)[0]
             paper.mark(middle, f"rows[{row}:{row + 1}]", x=f"median[{depth}, {row}:{row + 1}]")
-            if np.isnan(numbers.beside[depth, row, 0]):
-                own.text(3, row, "not run", ha="center", va="center", color=paper.muted)
-            elif np.isnan(numbers.median[depth, row]):
+            if np.isnan(numbers.median[depth, row]):
                 text = own.text(3, row, f"not in {numbers.limit:.0f}", ha="center", va="center", color=paper.muted)
                 paper.mark(text, "limit")
         layers = f"{HIDDEN[depth]} hidden layer{'s' if depth else ''}" if paper.wide else f"{HIDDEN[depth]} hidden"

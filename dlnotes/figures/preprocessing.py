@@ -147,7 +147,7 @@ def draw_clouds(numbers: Clouds, paper: Paper) -> Figure:
     """Draw for each step the cloud of two features and the map of the Hessian."""
     count = len(STEPS)
     shape = (2, count) if paper.wide else (count, 2)
-    figure, axes = paper.subplots(*shape, height=330 if paper.wide else 700)
+    figure, axes = paper.subplots(*shape, height=330 if paper.wide else 640)
     for step, name in enumerate(STEPS):
         cloud, square = axes[:, step] if paper.wide else axes[step]
         style = {"linestyle": "none", "marker": "o", "markersize": 1.8, "color": paper.palette.blue, "alpha": 0.6}
@@ -196,7 +196,7 @@ def valleys() -> list[tuple[np.ndarray, np.ndarray]]:
 
     one, unlike, alike = columns("flavanoids"), columns("ash", "malic_acid"), columns(*SHOWN)
     pairs = (
-        (with_bias(one), with_bias(fitted(STANDARDIZE, one))),
+        (with_bias(one), with_bias(fitted(CENTER, one))),
         (fitted(CENTER, unlike), fitted(STANDARDIZE, unlike)),
         (fitted(STANDARDIZE, alike), fitted(WHITEN, alike)),
     )
@@ -223,7 +223,7 @@ def paths(steps: int = 16, points: int = 91) -> Paths:
 
 def draw_paths(numbers: Paths, paper: Paper) -> Figure:
     """Draw the valleys before in the one row (or column) and after in the other."""
-    figure, axes = paper.subplots(*((2, 3) if paper.wide else (3, 2)), height=430 if paper.wide else 560)
+    figure, axes = paper.subplots(*((2, 3) if paper.wide else (3, 2)), height=430 if paper.wide else 510)
     before = ("raw", "two scales", "correlated")
     after = ("centered", "divided", "whitened")
     for case, late in np.ndindex(3, 2):
@@ -244,68 +244,6 @@ def draw_paths(numbers: Paths, paper: Paper) -> Figure:
     return figure
 
 
-# --- what an offset costs --------------------------------------------------------------------------------------------
-
-
-class Offset(NamedTuple):
-    """Condition number of least squares with a bias when all features are moved by so many deviations.
-
-    Attributes:
-        offsets: Mean of each feature over its deviation.
-        one: One feature of the wine table, alcohol.
-        whitened: The 13 features, whitened before they are moved.
-        standardized: The 13 features, standardized before they are moved.
-        theory: For one and for 13 whitened features; (series, offset).
-    """
-
-    offsets: np.ndarray
-    one: np.ndarray
-    whitened: np.ndarray
-    standardized: np.ndarray
-    theory: np.ndarray
-
-
-def offset_law(square: np.ndarray) -> np.ndarray:
-    """Give the condition number for whitened features whose means have that sum of squares.
-
-    kappa = ((2 + a + sqrt(a^2 + 4 a)) / 2)^2,    a the sum of squares of the means
-    """
-    return np.square((2 + square + np.sqrt(square**2 + 4 * square)) / 2)
-
-
-def offset(points: int = 13) -> Offset:
-    """Move the features of the wine table away from zero and measure the Hessian."""
-    x = datasets.wine().inputs
-    offsets = np.geomspace(0.1, 1000, points)
-
-    def measured(z: np.ndarray) -> np.ndarray:
-        return preprocessing.least_squares_condition(with_bias(z + offsets[:, None, None]))
-
-    standardized = fitted(STANDARDIZE, x)
-    theory = np.array([offset_law(count * offsets**2) for count in (1, x.shape[1])])
-    whitened = fitted(WHITEN, x)
-    return Offset(offsets, measured(standardized[:, :1]), measured(whitened), measured(standardized), theory)
-
-
-def draw_offset(numbers: Offset, paper: Paper) -> Figure:
-    """Draw the condition numbers over the offset, both logarithmic."""
-    figure, ((axes,),) = paper.subplots(height=330)
-    palette = paper.palette
-    series = (("one", palette.blue), ("whitened", palette.green), ("standardized", palette.orange))
-    for place, (name, color) in enumerate(series):
-        style = {"color": color, "marker": paper.markers[place], "linestyle": "none"}
-        paper.line(axes, numbers, name, x="offsets", **style)
-    for place, color in enumerate((palette.blue, palette.green)):
-        paper.theory(axes, numbers, f"theory[{place}]", x="offsets", color=color)
-    axes.set(xscale="log", yscale="log", xlabel="mean of the features, in deviations", title="Condition number")
-    axes.set(xlim=(0.08, 1200), yticks=10.0 ** np.arange(0, 16, 3))
-    axes.minorticks_off()
-    ends = [getattr(numbers, name)[-1] for name, _ in series]
-    texts = ("1 feature", "13 features,\nwhitened", "13 features,\nstandardized")
-    paper.end_labels(axes, numbers.offsets[-1], ends, texts, [color for _, color in series], dx=12)
-    return figure
-
-
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
@@ -319,7 +257,7 @@ class Pictures(NamedTuple):
     tones: np.ndarray
 
 
-TRANSFORMS = ("raw", "centered", "standardized", "PCA-whitened", "ZCA-whitened")
+TRANSFORMS = ("raw", "PCA-whitened", "ZCA-whitened")
 
 
 def pictures(digits: int = 5) -> Pictures:
@@ -327,8 +265,7 @@ def pictures(digits: int = 5) -> Pictures:
     x = datasets.digits().inputs
     epsilon = 0.1 * x.var(axis=0).mean()
     whiten = preprocessing.PCA(whiten=True, epsilon=epsilon)
-    shown = [x, *(fitted(t, x) for t in (CENTER, STANDARDIZE, whiten))]
-    shown.append(fitted(preprocessing.ZCA(epsilon=epsilon), x))
+    shown = [x, fitted(whiten, x), fitted(preprocessing.ZCA(epsilon=epsilon), x)]
     values = np.stack([rows[:digits] for rows in shown]).reshape(len(shown), digits, 8, 8)
     return Pictures(0.5 + 0.5 * values / np.abs(values).max((-2, -1), keepdims=True))
 
@@ -338,7 +275,7 @@ def draw_pictures(numbers: Pictures, paper: Paper) -> Figure:
     count = numbers.tones.shape[1]
     palette = paper.palette
     tones = type(paper.ramp).from_list("tones", [palette.orange, palette.surface, palette.blue])
-    figure, axes = paper.subplots(len(TRANSFORMS), count, height=520 if paper.wide else 330)
+    figure, axes = paper.subplots(len(TRANSFORMS), count, height=330 if paper.wide else 210)
     for row, digit in np.ndindex(*axes.shape):
         own = axes[row, digit]
         mesh = own.pcolormesh(numbers.tones[row, digit], cmap=tones, vmin=0, vmax=1)

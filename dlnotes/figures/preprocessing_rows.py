@@ -169,7 +169,7 @@ def few_rows(features: int = 40, number: int = 100, digit_splits: int = 20, test
 
 def draw_few_rows(numbers: FewRows, paper: Paper) -> Figure:
     """Draw the size of new rows, and the accuracy, over rows a feature."""
-    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 540)
+    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 470)
     left, right = axes.flat
     palette = paper.palette
     paper.band(left, numbers, "fresh[0]", "fresh[2]", x="ratios", color=palette.orange)

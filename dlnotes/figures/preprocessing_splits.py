@@ -114,7 +114,7 @@ def leak(
 
 def draw_leak(numbers: Leak, paper: Paper) -> Figure:
     """Draw what the leak adds, of statistics on the left (or above), of a selection on the right."""
-    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 540)
+    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 470)
     left, right = axes.flat
     palette = paper.palette
     paper.guide(left.axhline(0, color=paper.muted, linewidth=0.8))
@@ -230,7 +230,7 @@ def refit(
 
 def draw_refit(numbers: Refit, paper: Paper) -> Figure:
     """Draw the accuracy over the number of test rows, and over their drift."""
-    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 540)
+    figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 470)
     left, right = axes.flat
     palette = paper.palette
     lines = (

@@ -1,4 +1,4 @@
-"""Figures of the chapter on preprocessing for which rows or errors are drawn: tables, images, gradients of one sign.
+"""Figures of the chapter on preprocessing for which rows are drawn: tables and images.
 
 Quantiles are 10%, 50% and 90% over tables drawn with replacement from the rows of the real one, and stand on an axis of
 three in this order.
@@ -150,77 +150,4 @@ def draw_tables_images(numbers: TablesImages, paper: Paper) -> Figure:
     axes.set_xticks(10.0 ** np.arange(0, 11, 2 if paper.wide else 5))
     axes.minorticks_off()
     axes.grid(False)
-    return figure
-
-
-# --- gradients of one sign -------------------------------------------------------------------------------------------
-
-
-class OneSign(NamedTuple):
-    """How often all weights of a unit get gradients of the same sign, for three kinds of inputs that are not negative.
-
-    Attributes:
-        sizes: Examples in a batch.
-        share: Share of the batches; (kind, size).
-        limits: The limit for large batches, at both ends; (kind, end).
-        ends: The least and the largest size.
-    """
-
-    sizes: np.ndarray
-    share: np.ndarray
-    limits: np.ndarray
-    ends: np.ndarray
-
-
-KINDS = ("10 uniform inputs", "100 outputs of a sigmoid", "100 outputs of a ReLU")
-MEANS_OVER_DEVIATIONS = (3**0.5, 2.4004, (np.pi - 1) ** -0.5)  # the middle one by integration
-
-
-def nonnegative(kind: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Draw inputs: uniform on (0, 1), sigmoid or ReLU of a standard normal variable."""
-    if kind == 0:
-        return generator.random(shape)
-    z = generator.standard_normal(shape)
-    return 1 / (1 + np.exp(-z)) if kind == 1 else np.maximum(z, 0)
-
-
-def one_sign_limit(ratio: float, features: int) -> float:
-    """Give the share for large batches: the chance that correlated normal variables all have the same sign.
-
-    2 integral phi(g) Phi(ratio g)^d dg, with the ratio of a feature's mean to its deviation
-    """
-    grid = np.linspace(-10, 10, 20_001)
-    density = np.exp(-grid * grid / 2) / np.sqrt(2 * np.pi)
-    distribution = (np.cumsum(density) - density / 2) * (grid[1] - grid[0])
-    below = np.interp(ratio * grid, grid, distribution, left=0, right=1)
-    return float(2 * (density * below**features).sum() * (grid[1] - grid[0]))
-
-
-def one_sign(batches: int = 2000, largest: int = 64, seed: int = 0) -> OneSign:
-    """Draw batches with errors of random signs and count those whose gradients agree in sign over all weights."""
-    sizes = 2 ** np.arange(int(np.log2(largest)) + 1)
-    share, generator = np.zeros((len(KINDS), len(sizes))), np.random.default_rng(seed)
-    counts, pieces = (10, 100, 100), 20
-    for kind, place, _ in np.ndindex(*share.shape, pieces):
-        shape = (batches // pieces, sizes[place], counts[kind])
-        errors = generator.choice([-1.0, 1.0], (*shape[:1], 1, shape[1]))
-        gradients = (errors @ nonnegative(kind, shape, generator))[:, 0]
-        share[kind, place] += ((gradients >= 0).all(-1) | (gradients <= 0).all(-1)).sum()
-    limits = [one_sign_limit(*both) for both in zip(MEANS_OVER_DEVIATIONS, counts, strict=True)]
-    return OneSign(sizes, share / batches, np.repeat(np.array(limits)[:, None], 2, axis=1), sizes[[0, -1]])
-
-
-def draw_one_sign(numbers: OneSign, paper: Paper) -> Figure:
-    """Draw the share over the size of the batch, with its limit."""
-    figure, ((axes,),) = paper.subplots(height=300)
-    for kind, color in enumerate(paper.colors[: len(KINDS)]):
-        style = {"color": color, "marker": paper.markers[kind]}
-        paper.line(axes, numbers, f"share[{kind}]", x="sizes", **style)
-        paper.theory(axes, numbers, f"limits[{kind}]", x="ends", color=color)
-    axes.set(xscale="log", xlabel="examples in a batch", title="Batches whose gradients agree in sign")
-    axes.set(ylim=(-0.03, 1.05), yticks=[0, 0.5, 1], yticklabels=["0", "50%", "100%"])
-    axes.set_xticks(numbers.sizes, [f"{size}" for size in numbers.sizes])
-    axes.minorticks_off()
-    names = [name.replace(" ", " ", 1).replace(" of", "\nof") for name in KINDS]
-    paper.end_labels(axes, numbers.ends[1], numbers.share[:, -1], names, paper.colors[: len(KINDS)])
     return figure

@@ -15,7 +15,7 @@ from dlnotes.book import figures, layout
 from dlnotes.figures import activations as signals
 from dlnotes.figures import activations_shapes as shapes
 from dlnotes.figures import activations_training as learning
-from dlnotes.numpy import activations, network
+from dlnotes.numpy import activations, initialization, network
 
 SMALL = {
     "gallery": {"points": 11},
@@ -188,6 +188,9 @@ def test_the_coefficient_of_the_expansion() -> None:
     for coefficient, order in (((4 - math.pi) / (6 * math.pi), 5), (0.044715, 3)):
         error = 0.5 * (1 + np.tanh(scale * (x + coefficient * x**3))) - activations.normal_cdf(x)
         assert np.log2(error[1] / error[0]) == pytest.approx(order, abs=0.1)
+    z = np.linspace(0, 6, 6001)
+    tangent = np.tanh(scale * (z + (4 - math.pi) / (6 * math.pi) * z**3))
+    assert np.abs(0.5 * z * (1 + tangent) - activations.gelu(z)).max() == pytest.approx(0.00075, abs=5e-6)
 
 
 # --- the race
@@ -203,7 +206,7 @@ TABLE = {
     "GELU": (1.3, 1.9, 2.8),
     "SiLU": (1.3, 2.0, 2.7),
     "maxout": (1.0, 1.5, 2.4),
-    "SwiGLU": (2.1, None, None),
+    "SwiGLU": (1.5, None, None),
 }
 
 
@@ -256,6 +259,36 @@ def test_gradients_of_the_race(name: str) -> None:
                 moved[key][place] += sign * 1e-6
                 values.append(learning.loss_and_gradient(moved, x, y, name)[0])
             assert exact[key][place] == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-7)
+
+
+def test_the_gain_of_swiglu_keeps_the_second_moment() -> None:
+    square = learning.RACERS["SwiGLU"].gain ** 2
+    assert square * initialization.second_moment_map("silu", square) == pytest.approx(1, abs=1e-3)
+
+
+def test_five_bare_swiglu_layers_begin_near_a_million() -> None:
+    inputs, targets = learning._digits()
+    racer, losses = learning.RACERS["SwiGLU"], []
+    for generator in np.random.default_rng(0).spawn(20):
+        parameters = {}
+        for place, (fan_in, fan_out) in enumerate(learning.sizes(racer.name, 5, 32)):
+            deviation = (1 if place == 5 else racer.gain) / math.sqrt(fan_in)
+            parameters[f"{2 * place}.weight"] = deviation * generator.standard_normal((fan_out, fan_in))
+            parameters[f"{2 * place}.bias"] = np.zeros(fan_out)
+        losses.append(learning.loss_and_gradient(parameters, inputs[:320], targets[:320], racer.name)[0])
+    assert 2e5 < np.median(losses) < 5e6
+
+
+def test_runs_above_the_target_are_counted_far_enough() -> None:
+    generator, runs = np.random.default_rng(0), 4
+    inputs = generator.standard_normal((3 * learning.BLOCK, 64)).astype(np.float32)
+    parameters = network.initialize([64, 8, 10], generator, runs=(runs,), dtype=np.float32)
+    _, cache = network.forward(parameters, inputs, "relu")
+    targets = cache.preactivations[-1][0].argmax(-1)  # the first run is right everywhere, the others are not
+    whole = learning.training_error(parameters, inputs, targets, "relu")
+    early = learning.training_error(parameters, inputs, targets, "relu", 0.02)
+    assert whole[0] == early[0] == 0
+    assert np.all((early[1:] > 0.02) & (early[1:] < whole[1:]))
 
 
 def test_paired_layers_have_about_as_many_parameters() -> None:

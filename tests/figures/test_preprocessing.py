@@ -24,8 +24,6 @@ SMALL = {
     "wine-descent": {"tables": 3, "points": 5},
     "clouds": {},
     "paths": {"steps": 3, "points": 7},
-    "offset": {"points": 3},
-    "one-sign": {"batches": 40, "largest": 4},
     "tables-images": {"tables": 2},
     "pictures": {"digits": 2},
     "epsilon": {"train": 50, "number": 2, "points": 2},
@@ -159,49 +157,9 @@ def test_each_remedy_makes_its_valley_round() -> None:
     conditions = numbers("paths").conditions
     assert np.all(conditions[:, 0] > 10)
     assert np.all(conditions[:, 1] < 1.5)
-    assert conditions[[0, 2], 1] == pytest.approx(1)
-
-
-# --- offset
-
-
-def test_the_condition_number_grows_with_the_fourth_power_of_the_offset() -> None:
-    shown = numbers("offset")
-    assert shown.one == pytest.approx(shown.theory[0], rel=1e-6)
-    assert shown.whitened == pytest.approx(shown.theory[1], rel=1e-6)
-    slope = np.diff(np.log(shown.one[-3:])) / np.diff(np.log(shown.offsets[-3:]))
-    assert slope == pytest.approx(4, abs=1e-3)
-    assert np.all(np.abs(np.log(shown.standardized / shown.whitened))[shown.offsets > 2] < 0.3)
-    assert valleys.offset_law(np.array(200.0**2)) == pytest.approx(1.6e9, rel=0.01)  # years, 2000 with deviation 10
-
-
-# --- gradients of one sign
-
-
-def test_the_share_of_one_sign() -> None:
-    shown = numbers("one-sign")
-    share = dict(zip(shown.sizes.tolist(), shown.share.T, strict=True))
-    error = 0.5 / math.sqrt(2000)
-    assert np.array_equal(share[1], np.ones(3))
-    for size in (2, 4, 8):
-        assert np.all(share[size] > 2.0 ** (1 - size) - 4 * error)
-    assert share[4][2] == pytest.approx(0.12, abs=0.03)  # 11% was seen in a smaller trial
-    assert np.all(shown.share[2, 4:] < 0.01)  # hardly ever from 16 examples on
-    assert np.all(np.abs(shown.share[:, 4:] - shown.limits[:, :1]) < 4 * error)
-
-
-def test_the_limit_of_one_sign_in_cases_that_are_known() -> None:
-    assert tables.one_sign_limit(0, 3) == pytest.approx(2 / 8, rel=1e-3)  # independent signs
-    for ratio in (0.5, 2.0):  # two normal variables of correlation r agree with probability 1/2 + asin(r) / pi
-        correlation = ratio**2 / (1 + ratio**2)
-        assert tables.one_sign_limit(ratio, 2) == pytest.approx(0.5 + math.asin(correlation) / math.pi, rel=1e-3)
-
-
-@pytest.mark.parametrize("kind", range(3))
-def test_means_over_deviations(kind: int) -> None:
-    x = tables.nonnegative(kind, (400_000,), np.random.default_rng(0))
-    assert x.min() >= 0
-    assert x.mean() / x.std() == pytest.approx(tables.MEANS_OVER_DEVIATIONS[kind], rel=0.01)
+    variance = datasets.wine().inputs[:, datasets.wine().features.index("flavanoids")].var()
+    assert conditions[0, 1] == pytest.approx(1 / variance)  # centered, not divided: the Hessian is diag(variance, 1)
+    assert conditions[2, 1] == pytest.approx(1)
 
 
 # --- tables and images
@@ -233,14 +191,15 @@ def test_steps_on_digits_in_print() -> None:
 
 
 def test_zca_looks_like_the_digit_and_pca_does_not() -> None:
-    raw, centered, standardized, pca, zca = numbers("pictures").tones.reshape(5, 5, 64)
+    raw, pca, zca = numbers("pictures").tones.reshape(3, 5, 64)
+    mean = datasets.digits().inputs.mean(axis=0)
+    centered = datasets.digits().inputs[:5] - mean
 
     def alike(one: np.ndarray, other: np.ndarray) -> float:
         return np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(one, other, strict=True)])
 
     assert alike(centered, zca) > 0.5
     assert abs(alike(centered, pca)) < 0.2
-    assert alike(centered, standardized) > 0.8
     assert raw.min() == 0.5  # nothing below zero
 
 
@@ -404,8 +363,9 @@ def test_normalizing_hidden_units_does_not_mend_raw_inputs() -> None:
     assert np.all(standardized[1] < 1e-3)
     assert raw[0, sgd] > 0.3
     assert raw[0, hidden] > 0.3
-    assert 0.05 < raw[1, adam] < 0.4
-    assert raw[2, at_inputs] < 1e-3
+    assert 0.1 < raw[1, adam] < 0.4
+    assert raw[0, adam] > 0.01
+    assert raw[2, at_inputs] < 5e-3
 
 
 def test_one_column_makes_nearly_all_of_the_variance_of_raw_wine() -> None:

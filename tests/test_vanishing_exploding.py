@@ -434,6 +434,26 @@ def test_torch_diagnoses_a_module():
     assert (found.fault, found.layer) == ("overflowed", "4")
 
 
+# What the chapter says of sums
+
+
+@pytest.mark.parametrize("ends_in_weights", [True, False])
+def test_the_cross_term_of_a_sum_is_gone_if_the_branch_ends_in_weights(ends_in_weights):
+    """W relu(h) has the Jacobian W D with D of h alone; relu(W h) has D W with D of W, whose mean is not 0."""
+    generator, size = np.random.default_rng(0), 50
+    weights = generator.standard_normal((2000, size, size)) * math.sqrt(2 / size)
+    h = generator.standard_normal(size)
+    g = h / np.linalg.norm(h)
+    slopes = h > 0 if ends_in_weights else weights @ h > 0
+    jacobians = weights * slopes if ends_in_weights else weights * slopes[..., None]
+    terms = g @ jacobians @ g
+    mean, error = terms.mean(), terms.std(ddof=1) / math.sqrt(len(terms))
+    if ends_in_weights:
+        assert abs(mean) < 3 * error
+    else:
+        assert mean > 10 * error
+
+
 # What the chapter says of training
 
 

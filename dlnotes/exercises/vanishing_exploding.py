@@ -69,6 +69,7 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
         "0.9 times a rotation": rotation,
         "[[0.99, 1], [0, 0.98]]": np.array([[0.99, 1.0], [0.0, 0.98]]),
         "[[0.95, 0, 2], [0, 0.5, 0], [0, 0, 0.94]]": np.array([[0.95, 0, 2], [0, 0.5, 0], [0, 0, 0.94]]),
+        "a matrix with 3, 0.5 and 3 below its diagonal and else 0": np.diag([3.0, 0.5, 3.0], -1),
     }
     for name, matrix in matrices.items():
         given = peak(matrix.copy())
@@ -78,7 +79,9 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
         norms = vanishing_exploding.power_norms(matrix, 200)
         place = int(norms.argmax())
         hint = ""
-        if step != place == 0:
+        if 0 < step < place and _near(height, norms[int(step)]):
+            hint = ". A higher one comes later"
+        elif step != place == 0:
             hint = ". The power 0 is the identity, of norm 1, and counts"
         elif _near(height, float(np.abs(np.linalg.eigvals(matrix)).max()) ** step) and not _near(height, norms[place]):
             hint = ". These are eigenvalues; the norm of a power is its largest singular value"

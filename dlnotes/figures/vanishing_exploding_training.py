@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from dlnotes.figures.paper import Paper
 
-RATES = (0.03, 0.1, 0.3, 1.0)
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 CLIP = 5.0
+BATCH = 32
 
 
 def trained_accuracy(
@@ -36,36 +37,29 @@ def trained_accuracy(
 ) -> np.ndarray:
     """Train a network at each of several learning rates, and give its accuracy on all digits; (rate, seed).
 
-    Batch norm is given the statistics of all digits at the end. A network that overflowed counts as 0.
+    All runs take each step together, and not a run after the other as in `training.train`: three times as fast for
+    networks as narrow as these. Batch norm is given the statistics of all digits at the end. A network that overflowed
+    counts as 0.
     """
     inputs, targets = nets.digits()
     generator, runs = np.random.default_rng(seed), (len(rates), seeds)
-    trained = training.train(
-        nets.start(design, (inputs.shape[1], width), generator, runs),
-        inputs,
-        targets,
-        minibatch.SGD(np.broadcast_to(np.array(rates)[:, None], runs)),
-        steps=steps,
-        batch_size=32,
-        generator=generator,
-        runs=runs,
-        gradient=functools.partial(_gradient, design, clip),
-    ).parameters
-    result = np.zeros(runs)
-    for run in np.ndindex(*runs):
-        own = {name: value[run] for name, value in trained.items()}
-        with np.errstate(all="ignore"):
-            logits, _ = nets.forward(own, inputs, design)
-        result[run] = (logits.argmax(-1) == targets).mean() if np.isfinite(logits).all() else 0
-    return result
-
-
-def _gradient(
-    design: nets.Design, clip: float | None, parameters: nets.Arrays, inputs: np.ndarray, targets: np.ndarray
-) -> tuple[np.ndarray, nets.Arrays]:
-    """Give loss and gradient, clipped if that is asked for."""
-    loss, grads = nets.loss_and_gradient(parameters, inputs, targets, design)
-    return loss, grads if clip is None else gradient_clipping.clip_by_global_norm(grads, clip, 1)
+    parameters = nets.start(design, (inputs.shape[1], width), generator, runs)
+    rate = np.broadcast_to(np.array(rates, np.float32)[:, None], runs)
+    generators, count = training.generators_of_runs(generator, runs), minibatch.batches_per_epoch(len(inputs), BATCH)
+    with np.errstate(all="ignore"):
+        for step in range(steps):
+            if step % count == 0:
+                order = minibatch.shuffled_order(len(inputs), generators, runs=runs)
+            batch = order[..., step % count * BATCH :][..., :BATCH]
+            _, grads = nets.loss_and_gradient(parameters, inputs[batch], targets[batch], design)
+            if clip is not None:
+                grads = gradient_clipping.clip_by_global_norm(grads, clip, len(runs))
+            for name, grad in grads.items():
+                parameters[name] -= training.per_run(rate, grad) * grad
+        single = [{name: value[run] for name, value in parameters.items()} for run in np.ndindex(runs)]
+        logits = [nets.forward(own, inputs, design)[0] for own in single]
+    right = [(own.argmax(-1) == targets).mean() if np.isfinite(own).all() else 0 for own in logits]
+    return np.reshape(right, runs)
 
 
 def best(accuracy: np.ndarray) -> np.ndarray:
@@ -83,7 +77,7 @@ class Remedies(NamedTuple):
     Attributes:
         rows: Where each remedy is drawn, the first on top; (fault, remedy).
         through: Size of the gradient in the first hidden layer over that in the last at the start; (fault, remedy).
-        accuracy: Training accuracy at the best of four learning rates; (fault, quantile, remedy).
+        accuracy: Training accuracy at the best of five learning rates; (fault, quantile, remedy).
     """
 
     rows: np.ndarray
@@ -148,8 +142,8 @@ def trials(fault: int, depth: int) -> dict[str, Trial]:
     return dict(zip(REMEDIES, scaled, strict=True))
 
 
-def remedies(depth: int = 20, width: int = 32, seeds: int = 3, steps: int = 100, seed: int = 0) -> Remedies:
-    """Train the two faulty networks under each remedy, at each of four learning rates."""
+def remedies(depth: int = 20, width: int = 32, seeds: int = 5, steps: int = 100, seed: int = 0) -> Remedies:
+    """Train the two faulty networks under each remedy, at each of five learning rates."""
     inputs, targets = nets.digits()
     through, accuracy = np.empty((2, len(REMEDIES))), np.empty((2, 3, len(REMEDIES)))
     done = {}
@@ -194,7 +188,7 @@ def draw_remedies(numbers: Remedies, paper: Paper) -> Figure:
 
 
 class Reach(NamedTuple):
-    """Training accuracy over the depth, each network at the best of four learning rates.
+    """Training accuracy over the depth, each network at the best of five learning rates.
 
     Attributes:
         depths: Hidden layers.
@@ -216,9 +210,9 @@ REACH = {
 
 
 def reach(
-    layers: Sequence[int] = (4, 8, 16, 32), width: int = 32, seeds: int = 3, steps: int = 100, seed: int = 0
+    layers: Sequence[int] = (4, 8, 16, 32), width: int = 32, seeds: int = 5, steps: int = 100, seed: int = 0
 ) -> Reach:
-    """Train networks of four designs and many depths, at each of four learning rates."""
+    """Train networks of four designs and many depths, at each of five learning rates."""
     accuracy = np.empty((len(REACH), 3, len(layers)))
     for (place, design), (column, depth) in itertools.product(enumerate(REACH.values()), enumerate(layers)):
         options = {"width": width, "seeds": seeds, "steps": steps, "seed": (seed, place, column)}

@@ -188,6 +188,10 @@ def test_orthogonal_and_residual_layers_keep_their_directions() -> None:
 
 def test_relu_loses_ranks_unless_it_is_a_branch() -> None:
     shown = numbers("jacobians")
+    for orthogonal in (False, True):
+        design = nets.of_depth(nets.Design(orthogonal=orthogonal), 51)
+        left = [np.isfinite(signals.jacobian_logs(design, 40, (seed, 7, orthogonal))).sum() for seed in range(4)]
+        assert 9 <= min(left) <= max(left) <= 17  # of 40, about a third
     for weights in (0, 1):
         assert np.isnan(shown.values[2, weights]).mean() > 0.5
     assert np.isfinite(shown.values[2, 2]).all()
@@ -261,8 +265,10 @@ def test_what_each_remedy_does() -> None:
     assert np.all(remedy("residual branches")[1] > 0.85)
     assert np.all(remedy("all five together")[1] > 0.95)
     assert numbers("remedies").accuracy[:, 0, -2:].min() > 0.8  # every seed
+    together, norm = (learning.REMEDIES.index(name) for name in ("the first four together", "batch norm"))
+    worst, _, top = numbers("remedies").accuracy[0]
+    assert top[together] < worst[norm]  # ReLU at its luckiest, the sigmoid at its unluckiest
     together = remedy("the first four together")
-    assert together[1][0] < remedy("batch norm")[1][0] - 0.15
     assert together[0][0] == pytest.approx(signals.BATCH_NORM_FACTOR**19, rel=0.5)
 
 
@@ -287,13 +293,12 @@ def test_residual_layers_do_not_mind_the_depth() -> None:
 
 def test_whether_batch_norm_or_he_trains_a_wide_deep_network_is_a_question_of_the_rate() -> None:
     """30 layers of width 128: at rate 0.1 batch norm does and He does not; at the rate that suits it He does better."""
-    options = {"width": 128, "seeds": 1, "steps": 450, "seed": (0,)}
-    he = learning.trained_accuracy(nets.Design(depth=30), rates=(0.01, 0.1), **options)[:, 0]
-    norm = learning.trained_accuracy(nets.Design("batch", depth=30), rates=(0.1, 0.3), **options)[:, 0]
-    assert he[1] < 0.4
-    assert norm[0] > 0.6
-    assert he[0] > 0.85
-    assert he[0] > norm.max() + 0.03
+    options = {"width": 128, "seeds": 3, "steps": 450, "seed": (0,)}
+    he = learning.trained_accuracy(nets.Design(depth=30), rates=(0.01, 0.1), **options)
+    norm = learning.trained_accuracy(nets.Design("batch", depth=30), rates=(0.1, 0.3), **options)
+    assert he[1].max() < 0.4 < norm[0].min()
+    medians = [np.median(accuracy) for accuracy in (he[1], norm[0], he[0], norm[1])]
+    assert medians == pytest.approx([0.24, 0.73, 0.89, 0.66], abs=0.06)
 
 
 # --- the diagnosis

@@ -85,7 +85,7 @@ def layer_factor(squares: np.ndarray, skip: int) -> float:
 def explosion(
     width: int = 256,
     depth: int = 25,
-    networks: int = 8,
+    networks: int = 6,
     batch: int = 128,
     batches: Sequence[int] = (4, 8, 16, 32, 64, 128),
     short: int = 13,

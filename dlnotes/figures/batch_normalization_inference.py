@@ -137,67 +137,8 @@ def draw_inference(numbers: Inference, paper: Paper) -> Figure:
     axes.minorticks_off()
     axes.set_xticks(numbers.sizes, numbers.sizes)
     axes.set_yticks(*PER_CENT)
-    ends = [numbers.running, numbers.mixed[1, -1], numbers.sorted[1, -1], numbers.guess]
-    texts = ("running\nstatistics", "the batch's,\nall classes", "the batch's,\none class", "guess")
-    paper.end_labels(axes, numbers.sizes[-1], ends, texts, (green, *colors, paper.muted))
-    return figure
-
-
-# --- the weight of the new batch -------------------------------------------------------------------------------------
-
-
-class Averages(NamedTuple):
-    """Test accuracy on the digits over the weight of the new batch in the running statistics.
-
-    Attributes:
-        shares: Weights of the new batch.
-        accuracy: Test accuracy; (batch, quantile, weight).
-        batches: Examples in a training batch.
-        whole: Median accuracy with the statistics of the whole training set, for each batch.
-    """
-
-    shares: np.ndarray
-    accuracy: np.ndarray
-    batches: np.ndarray
-    whole: np.ndarray
-
-
-def averages(
-    shares: Sequence[float] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9),
-    batches: Sequence[int] = (8, 64),
-    width: int = 48,
-    steps: int = 300,
-    seeds: int = 10,
-    seed: int = 0,
-) -> Averages:
-    """Train with small and with larger batches, and predict with running statistics of every weight."""
-    found, whole = [], []
-    for batch in batches:
-        trained = train(batch, shares, width=width, steps=steps, seeds=seeds, seed=seed)
-        measured = [nets.accuracy(trained.parameters, *trained.test, NET, running) for running in trained.running]
-        found.append(np.quantile(measured, (0.1, 0.5, 0.9), axis=1))
-        fixed = nets.whole_statistics(trained.parameters, trained.train[0], NET)
-        whole.append(np.median(nets.accuracy(trained.parameters, *trained.test, NET, fixed)))
-    return Averages(np.array(shares), np.array(found), np.array(batches), np.array(whole))
-
-
-def draw_averages(numbers: Averages, paper: Paper) -> Figure:
-    """Draw the accuracy over the weight, for each size of the training batch."""
-    figure, ((axes,),) = paper.subplots(height=320)
-    colors = (paper.palette.orange, paper.palette.blue)
-    for row, color in enumerate(colors):
-        paper.band(axes, numbers, f"accuracy[{row}, 0]", f"accuracy[{row}, 2]", x="shares", color=color)
-        paper.line(axes, numbers, f"accuracy[{row}, 1]", x="shares", color=color, marker=paper.markers[row])
-        line = axes.axhline(numbers.whole[row], color=color, linewidth=1, linestyle=paper.dashes[2])
-        paper.mark(line, f"whole[{row}]")
-    axes.set(
-        xscale="log", xlabel="weight of the new batch", title="Test accuracy with running statistics", ylim=(0.86, 0.98)
-    )
-    axes.minorticks_off()
-    axes.set_xticks([0.001, 0.01, 0.1, 0.9], ["0.001", "0.01", "0.1", "0.9"])
-    axes.set_xlim(0.0005, 0.9)
-    axes.set_yticks([0.86, 0.9, 0.94, 0.98], ["86%", "90%", "94%", "98%"])
-    texts = [f"batch of {size}" for size in numbers.batches]
-    for row, label in enumerate(paper.end_labels(axes, 0.9, numbers.accuracy[:, 1, -1], texts, colors)):
-        paper.mark(label, f"batches[{row}]")
+    axes.set_xlim(numbers.sizes[0] / 1.1, numbers.sizes[-1])
+    ends = [numbers.running, numbers.mixed[1, -1], numbers.sorted[1, -1]]
+    texts = ("running\nstatistics", "the batch's,\nall classes", "the batch's,\none class")
+    paper.end_labels(axes, numbers.sizes[-1], ends, texts, (green, *colors))
     return figure

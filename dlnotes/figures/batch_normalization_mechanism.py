@@ -302,7 +302,7 @@ def unit_means(parameters: nets.Arrays, inputs: np.ndarray, net: nets.Net) -> tu
 def noisy(
     hidden: int = 8,
     width: int = 48,
-    steps: int = 240,
+    steps: int = 160,
     every: int = 20,
     seeds: int = 6,
     rate: float = 0.1,
@@ -347,7 +347,7 @@ def draw_noisy(numbers: Noisy, paper: Paper) -> Figure:
         paper.line(left, numbers, f"loss[{row}, 1]", x="steps", **style)
         bar = right.bar([row], numbers.mean_shift[row : row + 1], 0.6, color=color, alpha=0.5)
         paper.mark(bar, f"mean_shift[{row}:{row + 1}]")
-    left.set(xlabel="step", title="Training loss", ylim=(0, None), xticks=[100, 200])
+    left.set(xlabel="step", title="Training loss", ylim=(0, None), xticks=[50, 100, 150])
     right.set(title="Shift of a unit's mean in a step", ylim=(0, 0.58))
     right.set_xticks(range(3), ("none", "batch\nnorm", "batch norm\n+ noise"))
     paper.end_labels(left, numbers.steps[-1], numbers.loss[:, 1, -1], ("none", "batch norm", "+ noise"), colors)

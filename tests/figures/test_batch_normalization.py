@@ -31,7 +31,6 @@ SMALL = {
     "landscape": {"hidden": 1, "width": 8, "steps": 4, "every": 2, "seeds": 2},
     "noisy": {"hidden": 2, "width": 8, "steps": 8, "every": 4, "seeds": 2},
     "inference": {"sizes": (4, 8), "width": 8, "steps": 3, "seeds": 2},
-    "averages": {"shares": (0.1, 0.9), "batches": (8, 16), "width": 8, "steps": 3, "seeds": 2},
 }
 
 
@@ -118,18 +117,19 @@ def test_a_bias_before_batch_norm_gets_no_gradient_and_weights_get_none_along_th
 def test_batch_norm_widens_the_map() -> None:
     shown = numbers("grid")
     assert (shown.plain > 0.8).sum() <= 4
-    assert (shown.normalized > 0.8).sum() >= 25
+    assert (shown.normalized > 0.8).sum() >= 22
+    assert 0.45 < (shown.normalized > 0.5).mean() < 0.6  # half of the map
     rates = learning.RATES
     for rate in (0.25, 1.0):
         row = int(np.flatnonzero(rates == rate)[0])
-        assert shown.normalized[row].min() > 0.62
+        assert shown.normalized[row].min() > 0.6
         assert shown.plain[row].max() < 0.95
         assert np.median(shown.plain[row]) < 0.15
 
 
 def test_at_its_best_point_the_plain_network_is_no_worse_by_much() -> None:
     shown = numbers("grid")
-    assert shown.plain.max() > shown.normalized.max() - 0.06
+    assert shown.plain.max() > shown.normalized.max() - 0.1
 
 
 def test_small_scales_follow_the_effective_rate() -> None:
@@ -351,11 +351,18 @@ def test_the_change_of_the_gradient_is_the_curvature_of_a_parabola(monkeypatch: 
 def test_noise_restores_the_shift_and_training_stays_fast() -> None:
     shown = numbers("noisy")
     none, norm, noise = shown.mean_shift
-    assert noise > 5 * none > 5 * norm
+    assert noise > 4 * none > 20 * norm
     assert shown.loss[0, 1, 5] > 2.2  # without batch norm half of He's scale does not get going
-    assert shown.loss[1, 1, -1] < 0.15
+    assert shown.loss[1, 1, -1] < 0.17
     assert shown.loss[2, 1, -1] < 0.3
     assert np.all(shown.loss[2, 1] > shown.loss[1, 1])
+
+
+def test_deep_batch_norm_is_slow_and_not_stuck() -> None:
+    at = np.full((1, 2), 2.0**-3)
+    share = learning.accuracies(learning.kind("batch norm", 31), 32, at, width=32, steps=200, batch=32, seed=3)
+    assert np.all((share > 0.15) & (share < 0.6))
+    assert share.mean() > 0.2  # ten classes
 
 
 def test_a_plain_network_that_learns_moves_less_than_the_noise() -> None:
@@ -387,14 +394,16 @@ def test_the_mode_forgotten_costs_small_batches_and_one_class_all() -> None:
 
 
 def test_running_averages_can_be_too_short_and_too_long() -> None:
-    shown = numbers("averages")
-    small, large = shown.accuracy[:, 1]
-    best = shown.shares.tolist().index(0.03)
-    assert small[best] - small[-1] > 0.03
-    assert large[best] - large[-1] < 0.03
-    for row, whole in ((small, shown.whole[0]), (large, shown.whole[1])):
-        assert row[best] - row[0] > 0.02
-        assert abs(row[best] - whole) < 0.01
+    trained = prediction.train(16, (0.001, 0.1, 0.9), width=32, steps=150, seeds=6, seed=4)
+    whole = nets.whole_statistics(trained.parameters, trained.train[0], prediction.NET)
+    inputs, labels = trained.test
+    lagging, good, short = (
+        np.median(nets.accuracy(trained.parameters, inputs, labels, prediction.NET, running))
+        for running in trained.running
+    )
+    assert abs(good - np.median(nets.accuracy(trained.parameters, inputs, labels, prediction.NET, whole))) < 0.015
+    assert good > short + 0.01
+    assert good > lagging + 0.03
 
 
 def test_batches_of_one_class_are_of_one_class() -> None:

@@ -194,6 +194,9 @@ class _Inline(InlineProcessor):
         self.extension = extension
 
 
+_CLOSING = re.compile(r"[.,;:!?)]+")
+
+
 class _Formula(_Inline):
     """`$x$` in the running text."""
 
@@ -203,7 +206,13 @@ class _Formula(_Inline):
             return None, None, None
         shown = rendered(self.extension.current(), m["tex"].strip(), False)
         # Not a span: the search takes the end of the first span inside for the end of what it is to leave out.
-        return elements.raw(self.md, f'<bdi class="formula" data-search-exclude>{shown}</bdi>'), *m.span()
+        formula = f'<bdi class="formula" data-search-exclude>{shown}</bdi>'
+        start, end = m.span()
+        closing = _CLOSING.match(data, end)
+        # A browser may break the line between a formula and a period. A formula of several parts must stay breakable.
+        if closing and shown.count('class="base"') == 1:
+            return elements.raw(self.md, f'<span class="joined">{formula}{closing[0]}</span>'), start, closing.end()
+        return elements.raw(self.md, formula), start, end
 
 
 class _Reference(_Inline):

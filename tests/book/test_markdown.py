@@ -35,6 +35,14 @@ def test_inline_formula_is_rendered_for_eyes_and_ears_and_left_out_of_the_search
     assert r"n_\text{in}</annotation>" in found
 
 
+def test_a_short_formula_keeps_its_period_on_its_line_and_a_long_one_can_break(book):
+    short = sample.convert_text(book, "until $t$. Then")
+    assert re.search(r'<span class="joined"><bdi.*</bdi>\.</span> Then', short, re.DOTALL)
+    long = sample.convert_text(book, "until $t = a + b$. Then")
+    assert re.search(r"</bdi>\. Then", long)
+    assert "joined" not in long
+
+
 def test_dollars_that_are_escaped_or_in_code_are_no_formulas(growth):
     assert "costs $5 and <code>$not a formula$</code>" in growth
 

@@ -210,7 +210,7 @@ class _Formula(_Inline):
         start, end = m.span()
         closing = _CLOSING.match(data, end)
         # A browser may break the line between a formula and a period. A formula of several parts must stay breakable.
-        if closing and shown.count('class="base"') == 1:
+        if closing and shown.count('class="katex-base"') == 1:
             return elements.raw(self.md, f'<span class="joined">{formula}{closing[0]}</span>'), start, closing.end()
         return elements.raw(self.md, formula), start, end
 

@@ -239,6 +239,21 @@ def test_report_of_a_real_training():
     assert seen.not_finite[2] or seen.grew[2]
 
 
+def test_report_at_its_thresholds():
+    """A change counts beside the very first loss; what lies on a threshold belongs to it."""
+    dropped = np.array([4.0, *np.ones(99)])
+    assert babysitting.training_report(dropped).first == 4.0
+    large = np.full(100, 100.5)
+    large[0] = 100.0
+    assert babysitting.training_report(large, tolerance=0.01).flat
+    assert not babysitting.training_report(large, tolerance=0.001).flat
+    assert babysitting.training_report(np.full(10, 21.0), chance=20.0).at_chance
+    assert not babysitting.training_report(np.full(10, 21.5), chance=20.0).at_chance
+    for ratio, words in ((0.9e-4, "no gradient arrives"), (1.5e-4, "dead or saturated")):
+        report = babysitting.training_report(np.full(10, 2.0), ratios={"0.weight": np.full(10, ratio)})
+        assert words in " ".join(babysitting.describe(report))
+
+
 @given(
     losses=st.lists(st.one_of(st.floats(0, 1e300), st.just(np.nan), st.just(np.inf)), min_size=2, max_size=30),
 )

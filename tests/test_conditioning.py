@@ -401,6 +401,13 @@ def test_top_eigenvalues_of_runs_equal_single_ones_to_the_tolerance():
         np.testing.assert_allclose(together.values[run], found.values, rtol=1e-9)
 
 
+def test_top_eigenvalues_of_a_grid_of_runs():
+    matrix = symmetric(44, 30, 2, 3)
+    product = lambda v: (matrix @ v[..., None])[..., 0]  # noqa: E731
+    found = conditioning.top_eigenvalues(product, gaussian(45, 2, 3, 30), count=2, which="largest", tolerance=1e-9)
+    np.testing.assert_allclose(found.values, np.linalg.eigvalsh(matrix)[..., :-3:-1], rtol=1e-8)
+
+
 # Spectral density
 
 

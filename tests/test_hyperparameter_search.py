@@ -293,3 +293,12 @@ def test_bad_results_of_evaluate_are_refused():
         search.successive_halving(lambda numbers, budget: np.zeros(2), 4)
     with pytest.raises(ValueError, match=r"result of evaluate must be an array of shape \(20,\), as values"):
         search.coarse_to_fine(lambda values, budget: 0.0, RANGES, STAGES, np.random.default_rng(0))
+
+
+def test_successive_halving_begins_with_a_budget_of_one():
+    assert search.successive_halving(lambda numbers, budget: numbers + 0.0, 4).budgets == (1, 2, 4)
+
+
+def test_importance_takes_all_bins_but_one():
+    points = np.random.default_rng(0).random((10, 2))
+    assert np.isfinite(search.importance(points, points[:, 0] + points[:, 1], bins=9)).all()

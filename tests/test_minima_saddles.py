@@ -471,3 +471,8 @@ def test_torch_probability():
 
     estimate = variant.goe_positive_probability(2, torch.Generator().manual_seed(0), samples=50_000)
     assert abs(estimate.probability - POSITIVE[2]) < 4 * estimate.standard_error
+
+
+def test_probability_counts_as_many_matrices_as_were_asked_for():
+    share, error = minima_saddles.goe_positive_probability(1, np.random.default_rng(0), samples=60_000)  # in two blocks
+    assert abs(share - 0.5) < 4 * error

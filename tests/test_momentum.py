@@ -167,3 +167,7 @@ def test_only_the_averaging_form_calms_the_step():
                 total = updates["w"]
     assert total.var() == pytest.approx(1 / (1 - 0.81), rel=0.1)
     assert average.var() == pytest.approx(0.1 / 1.9, rel=0.1)
+
+
+def test_no_steps_have_no_weights():
+    assert kernels.average_weights(0.9, 0).shape == (0,)

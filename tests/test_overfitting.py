@@ -439,3 +439,9 @@ def test_torch_draws_cover_their_range_evenly():
     assert np.square(counts - 12_000).sum() / 12_000 == pytest.approx(4, abs=4.5 * np.sqrt(8))
     mask = variant.flip_mask((40_000,), torch.Generator().manual_seed(0), 0.3)
     assert mask.double().mean().item() == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / 40_000))
+
+
+def test_bootstrap_at_its_edges():
+    np.testing.assert_array_equal(overfitting.bootstrap(1, 3, np.random.default_rng(0)), np.zeros(3))
+    assert overfitting.bootstrap(5, 3, np.random.default_rng(0), runs=(1,)).shape == (1, 3)
+    assert overfitting.bootstrap(5, 0, np.random.default_rng(0)).shape == (0,)

@@ -179,3 +179,11 @@ def test_scale_at_the_end_of_a_chain_is_a_schedule():
         updates, state = joined.update(grads, state, params)
         expected, other = direct.update(grads, other, params)
         np.testing.assert_allclose(updates["w"], expected["w"], rtol=1e-14)
+
+
+def test_range_test_takes_any_tolerance_above_one():
+    rates = np.geomspace(1e-3, 1, 20)
+    losses = np.ones(20)
+    losses[10:] = 1.75
+    assert kernels.range_test(rates, losses, 0.0, 1.5).diverged == rates[10]
+    assert kernels.range_test(rates, losses, 0.0, 2.0).diverged == np.inf

@@ -77,3 +77,9 @@ def chapter_title(layout: layouts.Layout, stem: str) -> str:
     """Give the title of a chapter; one not yet written goes by its stem."""
     path = layout.page(stem)
     return pages.read(path).title if path.is_file() else stem.replace("_", " ").capitalize()
+
+
+def chapter_question(layout: layouts.Layout, stem: str) -> str:
+    """Give the question that a chapter asks: the line marked as such."""
+    found = re.search(r"^(.+)\n\{ \.question \}", pages.read(layout.page(stem)).text, re.MULTILINE)
+    return found[1] if found else ""

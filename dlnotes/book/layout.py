@@ -123,6 +123,17 @@ class Layout:
         return tuple(self.docs / name for name in self.nav)
 
     @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Stems of the chapters by the title of their part, in the order of the nav."""
+        sections = {
+            title: tuple(Path(path).stem for path, _ in _flat(inner) if path.startswith("chapters/"))
+            for entry in self.settings.get("nav") or []
+            if isinstance(entry, dict)
+            for title, inner in entry.items()
+        }
+        return {title: stems for title, stems in sections.items() if stems}
+
+    @cached_property
     def stems(self) -> tuple[str, ...]:
         """The chapters in the order of the book."""
         names = (Path(name) for name in self.nav)

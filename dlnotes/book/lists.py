@@ -116,6 +116,30 @@ def tally(claims: tuple[ledger.Claim, ...]) -> elements.Element:
     return elements.element("div", bar, rows, class_="tally")
 
 
+class ChaptersList(directives.Directive):
+    """`/// chapters-list`: the chapters by part, each with the question that it asks."""
+
+    NAME = "chapters-list"
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """List what the nav holds."""
+        block = elements.element("div", class_="contents")
+        for part, stems in self.context.layout.parts.items():
+            rows = elements.element("ul", class_="contents__chapters")
+            for stem in stems:
+                link = elements.element(
+                    "a",
+                    context.chapter_title(self.context.layout, stem),
+                    href=self.context.href(f"chapters/{stem}.md", ""),
+                )
+                question = elements.typographic(context.chapter_question(self.context.layout, stem))
+                asked = elements.element("span", question, class_="contents__question")
+                rows.append(elements.element("li", link, " ", asked))
+            block.extend([elements.element("p", part, class_="contents__part"), rows])
+        parent.append(block)
+        return block
+
+
 class NotesList(directives.Directive):
     """`/// notes-list`: the five notes, by the short names that the pages use."""
 
@@ -302,6 +326,7 @@ class ClaimShowcase(directives.Directive):
 
 DIRECTIVES: tuple[type[directives.Directive], ...] = (
     ClaimsTally,
+    ChaptersList,
     NotesList,
     ClaimsList,
     ReferencesList,

@@ -47,6 +47,15 @@ def test_the_filter_offers_what_there_is_and_is_hidden_until_a_script_shows_it(b
     assert 'role="status"' in form
 
 
+def test_the_chapters_are_listed_by_part_with_their_questions(book):
+    page = book.docs / "chapters/growth.md"
+    page.write_text(page.read_text("utf-8").replace("# Growth", "# Growth\n\nHow fast does it grow?\n{ .question }", 1))
+    index = book.docs / "index.md"
+    index.write_text(index.read_text("utf-8") + "\n/// chapters-list\n///\n", "utf-8")
+    shown = visible(block(sample.convert(book, "index.md"), '<div class="contents"'))
+    assert " ".join(shown.split()) == "Part Growth How fast does it grow? Decay"
+
+
 def test_the_tally_counts_the_ledger(book):
     shown = visible(block(sample.convert(book, "index.md"), '<div class="tally"'))
     assert " ".join(shown.split()) == "3 claims 1 holds 1 holds under conditions 1 wrong as written"

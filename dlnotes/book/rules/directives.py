@@ -237,6 +237,7 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "solution": _solution,
     "flashcard": _flashcard,
     "claim-showcase": _claim_showcase,
+    "chapters-list": _list,
     "claims-list": _list,
     "claims-tally": _list,
     "flashcards-list": _list,

@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Index of packages to ask for torch, for example one with builds for the CPU alone; empty is pip's own.
 TORCH_INDEX ?=
+# More for the benchmarks: `make bench BENCH="dropout --rounds 31"`.
+BENCH ?=
 # More for pytest: `make test PYTEST="tests/test_blocks.py -x"`.
 PYTEST ?=
 # More for the breaking of kernels: `make mutants MUTANTS="dlnotes.numpy.objective"`; --help lists all.
@@ -14,10 +16,10 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What the site is made of, folders too, so that a file taken away counts. The drawn figures are made themselves.
-SOURCES := $(shell find docs dlnotes overrides mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
+SOURCES := $(shell find docs dlnotes overrides benchmarks/results.json mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
 .DEFAULT_GOAL := help
-.PHONY: help site serve test mutants figures readme-picture browser clean
+.PHONY: help site serve test bench mutants figures readme-picture browser clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is to make
@@ -37,6 +39,9 @@ figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
 
 test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
 	$(RUN) -m pytest $(PYTEST)
+
+bench: $(VENV)/.bench  ## time the kernels beside their peers, for the page on benchmarks (some minutes)
+	$(RUN) -m benchmarks $(BENCH)
 
 mutants: $(VENV)/.test  ## break 600 places of the kernels, one at a time, and count what the tests notice (about an hour)
 	$(RUN) -m tests.mutation $(MUTANTS)
@@ -73,3 +78,7 @@ $(VENV)/.site: pyproject.toml constraints.txt | $(RUN)
 $(VENV)/.test: pyproject.toml constraints.txt | $(RUN)
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
 	@touch $@ $(VENV)/.site
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(RUN)
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[bench]'
+	@touch $@

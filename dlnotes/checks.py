@@ -234,6 +234,8 @@ def broadcasts(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> 
     """Give `array` (or a number) back if it broadcasts to that shape; `of` says where the shape comes from."""
     given, expected = tuple(getattr(array, "shape", ())), tuple(expected)
     tail = expected[len(expected) - len(given) :] if len(given) <= len(expected) else ()
+    if given == tail:
+        return array
     if len(tail) != len(given) or any(one not in (1, size) for one, size in zip(given, tail, strict=True)):
         _refuse(ValueError, name, f"an array that broadcasts to {expected}, as {of}", f"shape {given}")
     return array

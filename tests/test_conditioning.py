@@ -734,3 +734,23 @@ def test_products_and_lanczos_never_make_the_host_wait():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert found.basis.is_cuda
+
+
+def test_eigenvalues_of_a_million_parameters_keep_their_digits_in_single_precision():
+    """Sums over a million products in float32 would leave errors above 1e-5."""
+    size = 1_000_003
+    diagonal = np.random.default_rng(0).uniform(-1, 1, size).astype(np.float32)
+    diagonal[:3] = 30, -20, 10
+    start = np.random.default_rng(1).standard_normal(size).astype(np.float32)
+    found = conditioning.top_eigenvalues(lambda vector: vector * diagonal, start, count=3, steps=40)
+    np.testing.assert_allclose(found.values, [30, -20, 10], rtol=1e-5)
+
+
+def test_an_eigenvalue_that_the_start_nearly_lacks_is_not_passed_over():
+    diagonal = np.concatenate([[10.0, 5.0], np.linspace(-1, 1, 198)])
+    start = np.ones(200)
+    start[0] = 1e-6
+    found = conditioning.top_eigenvalues(lambda vector: vector * diagonal, start, count=1)
+    np.testing.assert_allclose(found.values, [10], rtol=1e-5)
+    assert found.values.shape == found.residuals.shape == (1,)
+    assert found.vectors.shape == (1, 200)

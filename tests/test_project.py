@@ -100,7 +100,7 @@ def imported_by(paths: list[Path]) -> dict[str, set[str]]:
                 entry.relative
                 or entry.typing_only
                 or first in sys.stdlib_module_names
-                or first in ("dlnotes", "tests", "conftest")
+                or first in ("dlnotes", "tests", "conftest", "benchmarks")
             )
             if not ours:
                 found.setdefault(first, set()).add(path.relative_to(ROOT).as_posix())
@@ -114,6 +114,11 @@ def test_what_the_package_imports_is_declared():
 def test_what_the_tests_import_is_declared():
     tests = [*(ROOT / "tests").rglob("*.py"), ROOT / "conftest.py"]
     assert undeclared(imported_by(tests), declared(None) | declared("test") | {"pluggy"}) == {}
+
+
+def test_what_the_benchmarks_import_is_declared():
+    benchmarks = sorted((ROOT / "benchmarks").rglob("*.py"))
+    assert undeclared(imported_by(benchmarks), declared(None) | declared("bench")) == {}
 
 
 def skipped_without(path: Path) -> set[str]:

@@ -85,6 +85,11 @@ class Layout:
         """The file of the sources cited."""
         return self.docs / "references.yaml"
 
+    @property
+    def benchmarks(self) -> Path:
+        """The file of what `python -m benchmarks` measured."""
+        return self.root / "benchmarks" / "results.json"
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What mkdocs.yml says."""

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from dlnotes.book import bibliography, context, directives, elements, ledger, pages
+from dlnotes.book import benchmark_tables, benchmarks, bibliography, context, directives, elements, ledger, pages
 
 
 def expanded(page: context.Context, lines: list[str]) -> list[str]:
@@ -324,7 +324,33 @@ class ClaimShowcase(directives.Directive):
             )
 
 
+class Benchmarks(directives.Directive):
+    """`/// benchmarks | training`: a table of the results; `goals` tells them in short, a device's name its machine."""
+
+    NAME = "benchmarks"
+    ARGUMENT = True
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """Make it of the file of results."""
+        try:
+            results = benchmarks.load(self.context.layout.benchmarks)
+        except benchmarks.ResultsError as error:
+            raise self.error(str(error)) from None
+        if self.argument == "goals":
+            block = benchmark_tables.tally(results)
+        elif self.argument in results:
+            block = benchmark_tables.machine(results[self.argument])
+        elif self.argument in benchmarks.tables(results):
+            every = [row for device in results.values() for row in device.rows]
+            block = benchmark_tables.table([row for row in every if row.table == self.argument])
+        else:
+            raise self.error(f"the results have no table {self.argument}")
+        parent.append(block)
+        return block
+
+
 DIRECTIVES: tuple[type[directives.Directive], ...] = (
+    Benchmarks,
     ClaimsTally,
     ChaptersList,
     NotesList,

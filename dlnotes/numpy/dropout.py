@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
+    Generators = np.random.Generator | np.ndarray
 
-Generators = np.random.Generator | np.ndarray
+_BLOCK = 1 << 18  # units drawn at a time
 
 
 class MonteCarloPrediction(NamedTuple):
@@ -40,21 +41,20 @@ class MonteCarloPrediction(NamedTuple):
     mutual_information: np.ndarray
 
 
-def _keep(count: int, generator: np.random.Generator, p: float) -> Bool[np.ndarray, " count"]:
-    """Draw booleans that are False with probability p.
+def _draw_kept(kept: Bool[np.ndarray, " count"], generator: np.random.Generator, p: float) -> None:
+    """Fill an array with booleans that are False with probability p.
 
     A random byte decides for 255 of 256 units: below 256 p it drops, above it keeps. Where it equals the whole part of
     256 p a random double decides with the fraction, so that the rate is p to 2^-53 and not to the nearest 1/256.
     """
     threshold = math.floor(256 * p)
     fraction = 256 * p - threshold
-    words = generator.integers(0, 2**64, -(-count // 8), dtype=np.uint64)
-    random_bytes = words.view(np.uint8)[:count]
-    kept = random_bytes >= threshold
+    words = generator.integers(0, 2**64, -(-kept.size // 8), dtype=np.uint64)
+    random_bytes = words.view(np.uint8)[: kept.size]
+    np.greater_equal(random_bytes, threshold, out=kept)
     if fraction:
         ties = np.flatnonzero(random_bytes == threshold)
         kept[ties] = generator.random(ties.size) >= fraction
-    return kept
 
 
 def dropout_mask(
@@ -91,7 +91,8 @@ def dropout_mask(
     generators = training.generators_of_runs(generator, runs)
     mask = np.empty((*runs, math.prod(shape)), dtype=bool)
     for run in np.ndindex(*runs):
-        mask[run] = _keep(mask.shape[-1], generators[run], float(rates[run]))
+        for start in range(0, mask.shape[-1], _BLOCK):  # so that the random bytes stay in the cache
+            _draw_kept(mask[run][start : start + _BLOCK], generators[run], float(rates[run]))
     return mask.reshape((*runs, *shape))
 
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
-
-Generators = np.random.Generator | np.ndarray
+    Generators = np.random.Generator | np.ndarray
 
 # Primitive polynomials and starting values of the Sobol sequence, one row a dimension from the second on:
 # degree, inner coefficients of the polynomial as bits, starting values. From the table of Joe and Kuo (2008).

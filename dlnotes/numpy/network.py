@@ -235,7 +235,8 @@ def layer_names(parameters: Arrays) -> list[str]:
         ValueError: If there is no layer.
     """
     names = _layers(tuple(parameters))
-    checks.integer("number of layers in parameters", len(names), at_least=1)
+    if not names:
+        checks.integer("number of layers in parameters", len(names), at_least=1)
     return list(names)
 
 
@@ -350,7 +351,8 @@ def backward(
         grads[f"{names[layer]}.weight"] = delta.mT @ cache.inputs[layer]
         grads[f"{names[layer]}.bias"] = ones @ delta
         if layer:
-            delta = delta @ parameters[f"{names[layer]}.weight"] * slope(cache.preactivations[layer - 1])
+            delta = delta @ parameters[f"{names[layer]}.weight"]
+            delta *= slope(cache.preactivations[layer - 1])
     return {name: grads[name] for name in parameters}
 
 

@@ -45,7 +45,8 @@ def _labels(
     checks.axis("logits", logits, -2, at_least=1, described="rows")
     checks.labels("labels", labels, logits.shape[-1])
     rows = logits.shape[:-1]
-    return np.broadcast_to(checks.broadcasts("labels", labels, rows, of="logits ask for"), rows)
+    checks.broadcasts("labels", labels, rows, of="logits ask for")
+    return labels.reshape(rows) if labels.size == math.prod(rows) else np.broadcast_to(labels, rows)
 
 
 def _at_labels(values: Float[Array, "*batch classes"], labels: Integer[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -286,7 +287,7 @@ def cross_entropy_with_gradient(
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         losses[block] = block_loss(rows[block], row_labels[block], 1 / batch, gradient[block])
-    return LossAndGradient(losses.reshape(labels.shape).mean(-1), gradient.reshape(logits.shape))
+    return LossAndGradient(losses.reshape(labels.shape).sum(-1) / batch, gradient.reshape(logits.shape))
 
 
 def _loss_of_many_classes(
@@ -318,9 +319,8 @@ def _loss_of_few_classes(
     columns -= columns.max(0)
     shifted = columns[at_labels]
     np.exp(columns, out=columns)
-    total = columns[0].copy()
-    for column in columns[1:]:  # not columns.sum(0), whose order of adding depends on the number of rows
-        total += column
+    # One row alone would be added up in another order by a sum, and not be what it is among others.
+    total = columns.sum(0) if len(labels) > 1 else np.add.accumulate(columns)[-1]
     columns *= share / total
     columns[at_labels] -= share
     gradient[...] = columns.T

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
-
-Generators = np.random.Generator | np.ndarray
+    Generators = np.random.Generator | np.ndarray
 
 
 class LearningCurve(NamedTuple):

@@ -380,7 +380,7 @@ class _Loop:
             measures={name: self.history(name).copy() for name in self.measures},
             measured_at=np.array(self.measured_at, dtype=np.int64),
             stopped=~self.active.reshape(runs),
-            stopped_at=self.stopped_at.reshape(runs).copy(),
+            stopped_at=np.where(self.active, self.step, self.stopped_at).reshape(runs),
             best=None if self.best is None else _views(self.best, runs, self.shapes),
             state=[np.array(leaf) for leaf in _leaves(states)],
             order=self.order.copy(),
@@ -411,7 +411,8 @@ class _Loop:
             self.best[better] = self.rows[better]
         if stop is not None:
             stopped = stop({name: self.history(name) for name in self.measures})
-            self.active &= ~np.broadcast_to(stopped, self.runs).reshape(-1)
+            stopped = self.active & np.broadcast_to(stopped, self.runs).reshape(-1)
+            self.stopped_at[stopped], self.active[stopped] = self.step, False
             self.some_stopped = not self.active.all()
 
     def next_batch(self, data: _Data) -> np.ndarray | None:
@@ -424,8 +425,8 @@ class _Loop:
         self.position += 1
         return self.order[:, (self.position - 1) * data.batch_size : self.position * data.batch_size]
 
-    def advance(self, gradient: Callable, data: _Data, noisy: bool) -> np.ndarray:
-        """Take one step in every run that has not been stopped, and give the losses before it."""
+    def advance(self, gradient: Callable, data: _Data, noisy: bool) -> None:
+        """Take one step in every run that has not been stopped, and keep the losses before it."""
         batch = self.next_batch(data)
         for chunk, rows in zip(self.chunks, self.slices, strict=True):
             active = self.active[rows] if self.some_stopped else None
@@ -434,8 +435,6 @@ class _Loop:
                 taken = data.take(rows, None if batch is None else batch[rows])
                 self.losses[rows, self.step] = chunk.step(gradient, taken, options, active)
         self.step += 1
-        self.stopped_at += self.active
-        return self.losses[:, self.step - 1].reshape(self.runs)
 
 
 class _Data(NamedTuple):
@@ -526,10 +525,10 @@ def train(
     with np.errstate(all="ignore"):
         loop.measure(measure, measure_every, keep_best, stop)
         while loop.step < steps and (not loop.some_stopped or loop.active.any()):
-            losses = loop.advance(gradient, data, noisy)
+            loop.advance(gradient, data, noisy)
             loop.measure(measure, measure_every, keep_best, stop)
             if progress is not None:
-                progress(loop.step, steps, losses)
+                progress(loop.step, steps, loop.losses[:, loop.step - 1].reshape(runs))
             if save_to is not None and loop.step % checks.integer("save_every", save_every, at_least=1) == 0:
                 save(save_to, loop.result())
     return loop.result() if save_to is None else save(save_to, loop.result())

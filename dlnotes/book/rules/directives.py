@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dlnotes.book import blocks, ledger, pages, source
+from dlnotes.book import benchmarks, blocks, ledger, pages, source
 from dlnotes.book.rules import breach
 
 Finding = tuple[int, str]
@@ -229,6 +229,19 @@ def _list(book: breach.Book, name: str, page: pages.Page, directive: pages.Direc
         yield directive.line, "it takes no text: the press fills it"
 
 
+def _benchmarks(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
+    if directive.body.strip():
+        yield directive.line, "it takes no text: the press fills it"
+    try:
+        results = benchmarks.load(book.layout.benchmarks)
+    except benchmarks.ResultsError as error:
+        yield directive.line, str(error)
+        return
+    known = ["goals", *results, *benchmarks.tables(results)]
+    if directive.argument not in known:
+        yield directive.line, f"there is no {directive.argument}{breach.meant(directive.argument or '', known)}"
+
+
 RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Iterator[Finding]]] = {
     "kernel": _kernel,
     "claim": _claim,
@@ -237,6 +250,7 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "solution": _solution,
     "flashcard": _flashcard,
     "claim-showcase": _claim_showcase,
+    "benchmarks": _benchmarks,
     "chapters-list": _list,
     "claims-list": _list,
     "claims-tally": _list,

@@ -133,11 +133,12 @@ def sample(found: list[Mutant], size: int, seed: int) -> list[Mutant]:
     for mutant in found:
         strata.setdefault((mutant.module, mutant.kind), []).append(mutant)
     shares = _shares([len(stratum) for stratum in strata.values()], size)
-    generator = random.Random(seed)
+    # Each stratum has a generator of its own, and a larger share begins with the smaller one: a change of one module
+    # leaves the draws of the others as they are.
     return [
         mutant
-        for stratum, share in zip(strata.values(), shares, strict=True)
-        for mutant in generator.sample(stratum, share)
+        for (name, stratum), share in zip(strata.items(), shares, strict=True)
+        for mutant in random.Random(f"{seed} {name}").sample(stratum, len(stratum))[:share]
     ]
 
 

@@ -19,8 +19,10 @@ from hypothesis import Phase, settings
 
 # One gate run must equal the next; at home, every run tries new examples.
 settings.register_profile("dlnotes", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
-# For many runs that only ask whether a test fails: no search for the smallest example that does.
-settings.register_profile("unshrunk", settings.get_profile("dlnotes"), phases=[Phase.explicit, Phase.generate])
+# For many runs that only ask whether a test fails: few examples, and no search for the smallest one that fails.
+settings.register_profile(
+    "unshrunk", settings.get_profile("dlnotes"), phases=[Phase.explicit, Phase.generate], max_examples=15
+)
 settings.load_profile("dlnotes")
 
 

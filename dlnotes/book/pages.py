@@ -6,6 +6,7 @@ blocks, the lists and the exports. Lines are counted from 1, from the first line
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -208,6 +209,11 @@ class Page:
         """Why the settings at the top cannot be read, or None."""
         return self._read[1]
 
+    @cached_property
+    def bare(self) -> str:
+        """The text below the front matter as the builder hands it on."""
+        return bare(self.body)
+
     @property
     def title(self) -> str:
         """The title of the front matter, else of the first heading, else an empty string."""
@@ -259,6 +265,11 @@ def _page(found: scan.Scan, text: str, source: Path | None) -> Page:
         comments=tuple(Comment(*part) for part in found.comments),
         faults=tuple(sorted(faults, key=lambda fault: fault.line)),
     )
+
+
+def bare(text: str) -> str:
+    """Give a text as it is after the builder has read it: tabs widened, blank lines empty, ends cut."""
+    return re.sub(r"(?m)^[ ]+$", "", text.replace("\r\n", "\n").expandtabs(4)).strip()
 
 
 @lru_cache(maxsize=256)

@@ -195,6 +195,7 @@ class _Inline(InlineProcessor):
 
 
 _CLOSING = re.compile(r"[.,;:!?)]+")
+_LONG = 30  # characters of TeX
 
 
 class _Formula(_Inline):
@@ -205,12 +206,15 @@ class _Formula(_Inline):
         if m["escaped"] is not None:
             return None, None, None
         shown = rendered(self.extension.current(), m["tex"].strip(), False)
+        # A long formula may break between its parts on a narrow screen; one of a single part cannot.
+        is_long = len(m["tex"]) > _LONG and shown.count('class="katex-base"') > 1
+        kind = "formula formula--long" if is_long else "formula"
         # Not a span: the search takes the end of the first span inside for the end of what it is to leave out.
-        formula = f'<bdi class="formula" data-search-exclude>{shown}</bdi>'
+        formula = f'<bdi class="{kind}" data-search-exclude>{shown}</bdi>'
         start, end = m.span()
         closing = _CLOSING.match(data, end)
-        # A browser may break the line between a formula and a period. A formula of several parts must stay breakable.
-        if closing and shown.count('class="katex-base"') == 1:
+        # A browser may break the line between a formula and a period.
+        if closing and not is_long:
             return elements.raw(self.md, f'<span class="joined">{formula}{closing[0]}</span>'), start, closing.end()
         return elements.raw(self.md, formula), start, end
 

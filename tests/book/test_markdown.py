@@ -36,10 +36,10 @@ def test_inline_formula_is_rendered_for_eyes_and_ears_and_left_out_of_the_search
 
 
 def test_a_short_formula_keeps_its_period_on_its_line_and_a_long_one_can_break(book):
-    short = sample.convert_text(book, "until $t$. Then")
-    assert re.search(r'<span class="joined"><bdi.*</bdi>\.</span> Then', short, re.DOTALL)
-    long = sample.convert_text(book, "until $t = a + b$. Then")
-    assert re.search(r"</bdi>\. Then", long)
+    short = sample.convert_text(book, "until $t = 4$. Then")
+    assert re.search(r'<span class="joined"><bdi class="formula" .*</bdi>\.</span> Then', short, re.DOTALL)
+    long = sample.convert_text(book, "until $t = a_1 + b_1 + c_1 + a_2 + b_2 + c_2$. Then")
+    assert re.search(r'<bdi class="formula formula--long" .*</bdi>\. Then', long, re.DOTALL)
     assert "joined" not in long
 
 

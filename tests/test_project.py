@@ -81,13 +81,17 @@ def declared(extra: str | None) -> set[str]:
     return names
 
 
+# Distributions whose names differ from what they bring, for a machine where they are not installed.
+BRINGS = {"curvlinops": ["curvlinops-for-pytorch"]}
+
+
 def undeclared(imported: dict[str, set[str]], names: set[str]) -> dict[str, set[str]]:
     """Give the imported packages that no declared distribution brings, with the files that import them."""
     owners = importlib.metadata.packages_distributions()
     return {
         package: files
         for package, files in imported.items()
-        if not names.intersection(map(normal, owners.get(package, [package])))
+        if not names.intersection(map(normal, owners.get(package, BRINGS.get(package, [package]))))
     }
 
 

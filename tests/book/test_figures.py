@@ -362,7 +362,7 @@ def test_interrupted_it_keeps_what_is_done_and_leaves_nothing_half_done(book: La
         time.sleep(0.05)
     time.sleep(0.3)  # the last stamp is written right after the last drawing
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert b"KeyboardInterrupt" in said
     left = [file.name for file in book.root.rglob("*") if file.name.startswith(".") and file.is_file()]
     assert left == []

@@ -279,3 +279,9 @@ def test_networks_start_where_the_check_expects_them():
     result = babysitting.first_loss_check(losses, (0.0, 0.01, 0.1), 4)
     assert result.near_chance
     assert result.rises_with_penalty
+
+
+def test_first_loss_is_near_chance_within_a_tenth():
+    check = lambda away: babysitting.first_loss_check(np.array([np.log(10) + away, 4.0]), (0.0, 1.0), 10)  # noqa: E731
+    assert check(0.09).near_chance
+    assert not check(0.15).near_chance

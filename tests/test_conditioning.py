@@ -754,3 +754,24 @@ def test_an_eigenvalue_that_the_start_nearly_lacks_is_not_passed_over():
     np.testing.assert_allclose(found.values, [10], rtol=1e-5)
     assert found.values.shape == found.residuals.shape == (1,)
     assert found.vectors.shape == (1, 200)
+
+
+def test_close_eigenvalues_are_told_apart():
+    values = np.concatenate([np.linspace(-1, 0.9, 58), [0.999, 1.0]])
+    product, _ = with_spectrum(values)
+    found = conditioning.top_eigenvalues(product, gaussian(46, 60), count=2, which="largest", tolerance=1e-9)
+    np.testing.assert_allclose(found.values, [1.0, 0.999], rtol=1e-8)
+
+
+def test_torch_product_of_a_deep_network_equals_the_reference():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import conditioning as variant
+
+    parameters, inputs, labels = net(47, sizes=(4, 6, 5, 4, 3))
+    ours = conditioning.hessian_vector_product(parameters, inputs, labels, "tanh")
+    tensors = {name: torch.tensor(np.array(value)) for name, value in parameters.items()}
+    theirs = variant.hessian_vector_product(
+        tensors, torch.tensor(np.array(inputs)), torch.tensor(np.array(labels)), "tanh"
+    )
+    vector = gaussian(48, sum(value.size for value in parameters.values()))
+    np.testing.assert_allclose(theirs(torch.tensor(np.array(vector))).numpy(), ours(vector), rtol=1e-10, atol=1e-12)

@@ -337,3 +337,15 @@ def test_torch_random_directions_have_length_one():
     assert drawn.shape == (5, 3, 2)
     assert drawn.dtype == torch.float32
     torch.testing.assert_close(drawn.square().sum((1, 2)), torch.ones(5))
+
+
+def test_torch_relative_error_neither_overflows_nor_divides_by_zero():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import gradient_checking as variant
+
+    for scale in (1e-200, 1e200):
+        one, other = torch.tensor([3.0, 4.0]).double() * scale, torch.tensor([3.0, 4.5]).double() * scale
+        expected = 0.5 / np.hypot(3, 4.5)
+        assert float(variant.relative_error(one, other)) == pytest.approx(expected, rel=1e-12)
+    zeros = torch.zeros(3, dtype=torch.float64)
+    assert float(variant.relative_error(zeros, zeros)) == 0

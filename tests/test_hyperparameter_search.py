@@ -302,3 +302,9 @@ def test_successive_halving_begins_with_a_budget_of_one():
 def test_importance_takes_all_bins_but_one():
     points = np.random.default_rng(0).random((10, 2))
     assert np.isfinite(search.importance(points, points[:, 0] + points[:, 1], bins=9)).all()
+
+
+def test_a_stage_may_draw_once():
+    generator = np.random.default_rng(0)
+    found = search.coarse_to_fine(lambda values, budget: values[:, 0] ** 2, RANGES, (Stage(1, 1, 1),), generator)
+    assert len(found.losses[0]) == 1

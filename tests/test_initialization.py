@@ -670,3 +670,11 @@ def test_torch_lsuv():
         z = signal @ weight.mT
         torch.testing.assert_close(z.var((-2, -1), correction=0), torch.ones(2, dtype=torch.float64))
         signal = z.tanh()
+
+
+def test_torch_default_biases_fill_their_range():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import initialization as variant
+
+    biases = variant.pytorch_default_bias((10_000, 25), torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert 0.199 < float(biases.abs().max()) <= 0.2

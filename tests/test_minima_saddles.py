@@ -476,3 +476,17 @@ def test_torch_probability():
 def test_probability_counts_as_many_matrices_as_were_asked_for():
     share, error = minima_saddles.goe_positive_probability(1, np.random.default_rng(0), samples=60_000)  # in two blocks
     assert abs(share - 0.5) < 4 * error
+
+
+def test_critical_point_of_a_target_that_is_not_square_and_of_one_unit():
+    target = np.random.default_rng(3).standard_normal((2, 5))
+    for hidden in (1, 3):
+        point = minima_saddles.linear_network_critical_point(target, [0], hidden)
+        assert point.shape == (hidden * (5 + 2),)
+        first, second = point[: hidden * 5].reshape(hidden, 5), point[hidden * 5 :].reshape(2, hidden)
+        left, sizes, right = np.linalg.svd(target)
+        np.testing.assert_allclose(second @ first, sizes[0] * np.outer(left[:, 0], right[0]), atol=1e-12)
+
+
+def test_large_random_matrices_are_never_positive_definite():
+    assert minima_saddles.goe_positive_probability(12, np.random.default_rng(0), samples=100).probability == 0

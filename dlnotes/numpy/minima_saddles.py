@@ -528,7 +528,8 @@ def positive_definite(matrix: Float[np.ndarray, "*runs n n"]) -> Bool[Array, "*r
         pivot = rest[..., 0, 0]
         definite = definite & (pivot > 0)
         below = rest[..., 1:, 0]
-        scaled = below / np.where(definite, pivot, 1)[..., None]
+        # What is decided stands still: without that its entries grow until they overflow.
+        scaled = np.where(definite[..., None], below / np.where(definite, pivot, 1)[..., None], 0)
         rest = rest[..., 1:, 1:] - scaled[..., :, None] * below[..., None, :]
     return definite
 

@@ -280,3 +280,14 @@ def test_torch_initialize():
         parameters["0.weight"].std((-1, -2)), torch.full((3,), (2 / 300) ** 0.5), rtol=0.03, atol=0
     )
     assert len(set(parameters["0.weight"][:, 0, 0].tolist())) == 3
+
+
+def test_torch_convolution_of_an_image_that_is_not_square_equals_the_reference():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import network as variant
+
+    generator = np.random.default_rng(11)
+    images, weight, bias = (generator.standard_normal(shape) for shape in ((2, 3, 5, 8), (4, 3, 2, 3), (4,)))
+    tensors = [torch.tensor(array) for array in (images, weight, bias)]
+    ours, theirs = kernels.conv2d(images, weight, bias, 1, 1), variant.conv2d(*tensors, 1, 1)
+    np.testing.assert_allclose(theirs.numpy(), ours, rtol=1e-12)

@@ -370,3 +370,12 @@ def test_bad_data_are_refused(transform):
 def test_more_components_than_there_are():
     with pytest.raises(ValueError, match="components must be an integer at most 3, got 4"):
         preprocessing.PCA(components=4).fit(correlated(3, 5))
+
+
+def test_torch_condition_of_a_small_table_equals_the_reference():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import preprocessing as variant
+
+    rows = 1e-3 * np.random.default_rng(5).standard_normal((20, 4)) * np.array([1.0, 2.0, 5.0, 20.0])
+    ours = preprocessing.least_squares_condition(rows)
+    assert float(variant.least_squares_condition(torch.tensor(rows))) == pytest.approx(float(ours), rel=1e-10)

@@ -192,6 +192,17 @@ def test_a_training_cut_saved_and_resumed_is_the_same_to_the_bit(name, cut, tmp_
         assert_equal(run(cut), kept)
 
 
+def test_every_step_can_be_saved(tmp_path):
+    def interrupt(step, steps, losses):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    options = {"steps": 9, "save_to": tmp_path / "run.npz", "save_every": 1, "progress": interrupt}
+    with pytest.raises(KeyboardInterrupt):
+        kernels.train(start(()), *task(), adaptive_methods.Adam(0.01), **options)
+    assert kernels.load(options["save_to"]).step == 2
+
+
 def test_saved_on_the_way_and_after_an_interruption(tmp_path):
     x, y = task()
     path = tmp_path / "run.npz"

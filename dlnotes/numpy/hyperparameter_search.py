@@ -365,6 +365,8 @@ def draws_needed(probability: float, share: float) -> int:
     probability = checks.real("probability", probability, at_least=0, below=1)
     share = checks.real("share", share, above=0, below=1)
     draws = max(0, math.ceil(math.log1p(-probability) / math.log1p(-share)) - 1)  # rounding may be on either side
+    while draws and hit_probability(draws, share) >= probability:
+        draws -= 1
     while hit_probability(draws, share) < probability:
         draws += 1
     return draws

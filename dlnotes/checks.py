@@ -129,8 +129,18 @@ def instance(name: str, value: Any, kind: type | tuple[type, ...], described: st
 
 
 def _kind(array: Any) -> str:
-    """Say whether an array of either backend holds "float", "int", "bool" or something else."""
-    return _kind_of_dtype(array.dtype)
+    """Say whether an array of either backend holds "float", "int", "bool" or something else, or is no array: ""."""
+    try:
+        return _kind_of_dtype(array.dtype) if array.ndim >= 0 else ""
+    except AttributeError:
+        return ""
+
+
+def _of_kind(kind: str, name: str, rule: str, array: Any) -> Any:
+    found = _kind(array)
+    if found != kind:
+        _refuse(TypeError, name, rule, f"dtype {array.dtype}" if found else f"a {type(array).__name__}")
+    return array
 
 
 def _without_graph(array: Any) -> Any:
@@ -150,32 +160,17 @@ def _kind_of_dtype(dtype: Any) -> str:
 
 def floating(name: str, array: Any) -> Any:
     """Give `array` back if it is an array of floating-point numbers."""
-    rule = "an array of floating-point numbers"
-    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
-        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
-    if _kind(array) != "float":
-        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
-    return array
+    return _of_kind("float", name, "an array of floating-point numbers", array)
 
 
 def integers(name: str, array: Any) -> Any:
     """Give `array` back if it is an array of integers."""
-    rule = "an array of integers"
-    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
-        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
-    if _kind(array) != "int":
-        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
-    return array
+    return _of_kind("int", name, "an array of integers", array)
 
 
 def booleans(name: str, array: Any) -> Any:
     """Give `array` back if it is an array of True and False."""
-    rule = "an array of booleans"
-    if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
-        _refuse(TypeError, name, rule, f"a {type(array).__name__}")
-    if _kind(array) != "bool":
-        _refuse(TypeError, name, rule, f"dtype {array.dtype}")
-    return array
+    return _of_kind("bool", name, "an array of booleans", array)
 
 
 def rank(name: str, array: Any, *, at_least: int = 0, exactly: int | None = None) -> Any:
@@ -189,9 +184,9 @@ def rank(name: str, array: Any, *, at_least: int = 0, exactly: int | None = None
 
 def last_axes(name: str, array: Any, *expected: int, of: str) -> Any:
     """Give `array` back if its last axes have the sizes expected; `of` says where these come from."""
-    given = tuple(array.shape)
-    if len(given) < len(expected) or given[len(given) - len(expected) :] != tuple(expected):
-        _refuse(ValueError, name, f"an array whose last axes are {tuple(expected)}, as {of}", f"shape {given}")
+    given = array.shape
+    if len(given) < len(expected) or given[len(given) - len(expected) :] != expected:
+        _refuse(ValueError, name, f"an array whose last axes are {expected}, as {of}", f"shape {tuple(given)}")
     return array
 
 
@@ -217,9 +212,9 @@ def multiple(name: str, value: int, of: int) -> int:
 
 def axis(name: str, array: Any, axis: int, *, at_least: int, described: str) -> Any:
     """Give `array` back if the axis is there and long enough; `described` says what lies along it."""
-    given = tuple(array.shape)
+    given = array.shape
     if not -len(given) <= axis < len(given) or given[axis] < at_least:
-        _refuse(ValueError, name, f"an array of at least {at_least} {described} (axis {axis})", f"shape {given}")
+        _refuse(ValueError, name, f"an array of at least {at_least} {described} (axis {axis})", f"shape {tuple(given)}")
     return array
 
 
@@ -243,7 +238,7 @@ def broadcasts(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> 
 
 def same_shape(name: str, array: Any, other_name: str, other: Any) -> Any:
     """Give `array` back if it has the other's shape."""
-    if tuple(array.shape) != tuple(other.shape):
+    if array.shape != other.shape:
         _refuse(ValueError, name, f"of the shape of {other_name}, {tuple(other.shape)}", f"shape {tuple(array.shape)}")
     return array
 

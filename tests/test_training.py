@@ -16,6 +16,7 @@ from dlnotes.numpy import (
     minibatch,
     momentum,
     network,
+    objective,
     schedules,
 )
 from dlnotes.numpy import training as kernels
@@ -386,6 +387,76 @@ def test_noise_comes_from_each_runs_own_generator(batch_size, monkeypatch):
         own = minibatch.SGD(RATES[run])
         alone = kernels.train(of_run(start(), run), x, y, own, generator=child, **settings)
         np.testing.assert_array_equal(together.losses[run], alone.losses)
+
+
+@pytest.mark.parametrize("data_per_run", [False, True])
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_the_default_gradient_trusts_examples_that_were_checked_and_gives_the_same(
+    batch_size, data_per_run, monkeypatch
+):
+    small_chunks(monkeypatch)
+    x, y = task(runs=RUNS if data_per_run else ())
+    settings = {"steps": 9, "batch_size": batch_size, "runs": RUNS, "data_per_run": data_per_run}
+    by_default, checked = (
+        kernels.train(start(), x, y, minibatch.SGD(RATES), generator=np.random.default_rng(5), **settings, **given)
+        for given in ({}, {"gradient": lambda *given: network.loss_and_gradient(*given)})
+    )
+    assert_equal(by_default, checked)
+
+
+def refused_in_step_0(change, kind, words):
+    x, y = change(*task())
+    with pytest.raises(kind, match=words):
+        kernels.train(start(()), x, y, minibatch.SGD(0.1), steps=0)
+
+
+def test_the_default_gradient_refuses_any_bad_example_before_the_first_step():
+    refused_in_step_0(lambda x, y: (x, np.append(y[:-1], 3)), ValueError, "targets must be integers from 0 to 2")
+    refused_in_step_0(lambda x, y: (x, np.append(y[:-1], -1)), ValueError, "targets must be integers from 0 to 2")
+    refused_in_step_0(lambda x, y: (x, y.astype(float)), TypeError, "targets must be an array of integers")
+    refused_in_step_0(lambda x, y: (x, y[:, None]), ValueError, "targets must be an array of shape")
+    refused_in_step_0(lambda x, y: (x[:, :3], y), ValueError, "inputs must be an array whose last axes")
+    refused_in_step_0(lambda x, y: (x.astype(int), y), TypeError, "inputs must be an array of floating-point")
+    refused_in_step_0(lambda x, y: (x[:, 0], y), ValueError, "inputs must be an array of at least 2 axes")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(activations, "relu"), (activations, "relu_slope"), (objective, "cross_entropy_with_gradient")]
+)
+def test_a_patched_kernel_reaches_the_default_gradient(module, name, monkeypatch):
+    x, y = task()
+    right = kernels.train(start(()), x, y, minibatch.SGD(0.1), steps=3).losses
+    kernel = getattr(module, name)
+
+    def half(*given):
+        found = kernel(*given)
+        return objective.LossAndGradient(found[0], found[1] / 2) if isinstance(found, tuple) else found / 2
+
+    monkeypatch.setattr(module, name, half)
+    assert (kernels.train(start(()), x, y, minibatch.SGD(0.1), steps=3).losses != right).any()
+
+
+def test_a_gradient_may_be_written_into_the_arrays_of_the_loop(monkeypatch):
+    small_chunks(monkeypatch)
+    x, y = task()
+    given = []
+
+    def returned(params, inputs, targets):
+        return network.loss_and_gradient(params, inputs, targets)
+
+    def written(params, inputs, targets, out):
+        losses, grads = network.loss_and_gradient(params, inputs, targets)
+        for name, gradient in grads.items():
+            out[name][...] = gradient
+        given.append(id(out))
+        return losses, out
+
+    one, other = (
+        kernels.train(start(), x, y, minibatch.SGD(RATES), steps=5, runs=RUNS, gradient=each)
+        for each in (returned, written)
+    )
+    assert_equal(one, other)
+    assert len(set(given)) > 1  # every chunk has its own
 
 
 def test_runs_with_one_seed_see_the_same_batches():

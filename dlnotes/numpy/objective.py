@@ -46,6 +46,13 @@ def _labels(
     checks.labels("labels", labels, logits.shape[-1])
     rows = logits.shape[:-1]
     checks.broadcasts("labels", labels, rows, of="logits ask for")
+    return _for_each_row(logits, labels)
+
+
+def _for_each_row(
+    logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*some"]
+) -> Integer[Array, "*runs batch"]:
+    rows = logits.shape[:-1]
     return labels.reshape(rows) if labels.size == math.prod(rows) else np.broadcast_to(labels, rows)
 
 
@@ -278,16 +285,25 @@ def cross_entropy_with_gradient(
 
     Source: derived in the chapter.
     """
-    labels = _labels(logits, labels)
-    *_, batch, classes = logits.shape
-    rows, row_labels = logits.reshape(-1, classes), labels.reshape(-1)
-    losses, gradient = np.empty(len(rows), logits.dtype), np.empty(rows.shape, logits.dtype)
+    return _cross_entropy_with_gradient(logits, _labels(logits, labels))
+
+
+def _cross_entropy_with_gradient(logits: np.ndarray, labels: np.ndarray) -> LossAndGradient:
+    *runs, batch, classes = logits.shape
+    rows, row_labels = logits.reshape(-1, classes), _for_each_row(logits, labels).reshape(-1)
     block_loss = _loss_of_few_classes if classes <= _FEW_CLASSES else _loss_of_many_classes
-    step = max(1, _BLOCK // classes)
-    for start in range(0, len(rows), step):
-        block = slice(start, start + step)
-        losses[block] = block_loss(rows[block], row_labels[block], 1 / batch, gradient[block])
-    return LossAndGradient(losses.reshape(labels.shape).sum(-1) / batch, gradient.reshape(logits.shape))
+    gradient = np.empty(rows.shape, logits.dtype)
+    if rows.size <= _BLOCK:
+        losses = block_loss(rows, row_labels, 1 / batch, gradient)
+    else:
+        step = max(1, _BLOCK // classes)
+        blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
+        losses = np.concatenate([block_loss(rows[at], row_labels[at], 1 / batch, gradient[at]) for at in blocks])
+    return LossAndGradient(losses.reshape(*runs, batch).sum(-1) / batch, gradient.reshape(logits.shape))
+
+
+# For the training loop, which checks its examples once.
+cross_entropy_with_gradient.trusting = _cross_entropy_with_gradient
 
 
 def _loss_of_many_classes(
@@ -314,15 +330,16 @@ def _loss_of_few_classes(
     gradient: Float[np.ndarray, "rows classes"],
 ) -> Float[np.ndarray, "rows"]:
     """Do the same on the block turned: a sum of ten numbers costs NumPy more to start than to add."""
-    at_labels = (labels, np.arange(len(labels)))
-    columns = np.array(logits.T, order="C")
+    columns = logits.T.copy()
+    flat, rows = columns.reshape(-1), len(labels)
+    at_labels = labels.astype(np.intp, copy=False) * rows + np.arange(rows)
     columns -= columns.max(0)
-    shifted = columns[at_labels]
+    shifted = flat[at_labels]
     np.exp(columns, out=columns)
     # One row alone would be added up in another order by a sum, and not be what it is among others.
-    total = columns.sum(0) if len(labels) > 1 else np.add.accumulate(columns)[-1]
+    total = columns.sum(0) if rows > 1 else np.add.accumulate(columns)[-1]
     columns *= share / total
-    columns[at_labels] -= share
+    flat[at_labels] -= share
     gradient[...] = columns.T
     return np.log(total) - shifted
 

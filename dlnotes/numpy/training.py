@@ -12,7 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -307,10 +307,11 @@ class _Chunk:
     def step(self, gradient: Callable, data: tuple, options: dict, active: np.ndarray | None) -> np.ndarray:
         """Take a step in the runs that are active, None for all, and give the losses before it."""
         losses, grads = gradient(self.params, *data, **options)
-        if grads.keys() != self.grads.keys():
-            checks.same_names("gradients", grads, "parameters", self.grads)
-        for name, kept in self.grads.items():
-            kept[...] = grads[name]
+        if grads is not self.grads:
+            if grads.keys() != self.grads.keys():
+                checks.same_names("gradients", grads, "parameters", self.grads)
+            for name, kept in self.grads.items():
+                kept[...] = grads[name]
         frozen = None if active is None else self.rows[~active]
         for part in self.parts:
             part.step()
@@ -425,13 +426,15 @@ class _Loop:
         self.position += 1
         return self.order[:, (self.position - 1) * data.batch_size : self.position * data.batch_size]
 
-    def advance(self, gradient: Callable, data: _Data, noisy: bool) -> None:
+    def advance(self, gradient: Callable, data: _Data, takes: Collection[str]) -> None:
         """Take one step in every run that has not been stopped, and keep the losses before it."""
         batch = self.next_batch(data)
         for chunk, rows in zip(self.chunks, self.slices, strict=True):
             active = self.active[rows] if self.some_stopped else None
             if active is None or active.any():
-                options = {"generators": self.generators[rows]} if noisy else {}
+                options = {"out": chunk.grads} if "out" in takes else {}
+                if "generators" in takes:
+                    options["generators"] = self.generators[rows]
                 taken = data.take(rows, None if batch is None else batch[rows])
                 self.losses[rows, self.step] = chunk.step(gradient, taken, options, active)
         self.step += 1
@@ -495,7 +498,8 @@ def train(
         generator: Shuffles the examples; see `generators_of_runs`. Not needed with the full batch.
         runs: The shape of the grid of runs.
         gradient: `(params, inputs, targets) -> (losses, grads)`, with one leading axis of runs; by default
-            `network.loss_and_gradient`. If it takes `generators`, it is given those of its runs, for noise.
+            `network.loss_and_gradient`. If it takes `generators`, it is given those of its runs, for noise; if it takes
+            `out`, arrays to write the gradients into, which saves copying them.
         data_per_run: Whether each run has examples of its own; then the first axes of inputs and targets are the runs.
         measure: `params -> dict` of one number a run, to be recorded; params have one leading axis of runs.
         measure_every: Steps between measurements. The first comes before the first step.
@@ -520,18 +524,26 @@ def train(
     loop = _Loop(parameters, optimizer, generator, runs, checks.integer("steps", steps, at_least=0))
     if resume is not None:
         loop.resume(resume)
-    gradient = network.loss_and_gradient if gradient is None else gradient
-    noisy = "generators" in inspect.signature(gradient).parameters
+    gradient = _checked_once(network.loss_and_gradient if gradient is None else gradient, loop, data)
+    takes = inspect.signature(gradient).parameters.keys()
     with np.errstate(all="ignore"):
         loop.measure(measure, measure_every, keep_best, stop)
         while loop.step < steps and (not loop.some_stopped or loop.active.any()):
-            loop.advance(gradient, data, noisy)
+            loop.advance(gradient, data, takes)
             loop.measure(measure, measure_every, keep_best, stop)
             if progress is not None:
                 progress(loop.step, steps, loop.losses[:, loop.step - 1].reshape(runs))
             if save_to is not None and loop.step % checks.integer("save_every", save_every, at_least=1) == 0:
                 save(save_to, loop.result())
     return loop.result() if save_to is None else save(save_to, loop.result())
+
+
+def _checked_once(gradient: Callable, loop: _Loop, data: _Data) -> Callable:
+    """Check all examples now if the gradient has a twin that trusts them, and give the twin; else the gradient."""
+    if not hasattr(gradient, "trusting"):
+        return gradient
+    gradient.trusting.check(loop.chunks[0].params, data.inputs, data.targets)
+    return gradient.trusting.work
 
 
 def _checked_data(

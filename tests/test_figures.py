@@ -14,7 +14,7 @@ import inspect
 import numpy as np
 import pytest
 
-from dlnotes.book import figure_laws, figures, layout
+from dlnotes.book import figure_laws, figures, layout, pages
 
 BOOK = layout.find()
 FIGURES = figures.find(BOOK)
@@ -49,6 +49,19 @@ def test_shows_its_numbers_and_reads_well(figure: figures.Figure, width: str, th
         *figure_laws.faint_texts(rendered),
         *figure_laws.crossed_texts(rendered),
     ]
+    assert not breaches, "\n".join(breaches)
+
+
+@functools.cache
+def captions(stem: str) -> dict[str, str]:
+    text = BOOK.page(stem).read_text("utf-8")
+    return {each.argument: each.body for each in pages.parse(text).directives if each.name == "figure"}
+
+
+@each_form
+def test_panels_stand_where_the_caption_says(figure: figures.Figure, width: str, theme: str) -> None:
+    rendered, _ = page(figure, width, theme)
+    breaches = figure_laws.misplaced(rendered, captions(figure.stem).get(str(figure), ""))
     assert not breaches, "\n".join(breaches)
 
 

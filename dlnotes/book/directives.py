@@ -189,6 +189,13 @@ def claim_block(context: contexts.Context, claim: Any, **attributes: str) -> ele
 FORMS = tuple((width, theme) for width in ("wide", "narrow") for theme in ("light", "dark"))
 
 
+def _both_places(word: re.Match) -> str:
+    """Write the word for a panel's place that holds where panels stand side by side, and the one where they stack."""
+    wide = f'<span class="figure__place--wide">{word[1]}</span>'
+    narrow = f'<span class="figure__place--narrow" data-search-exclude>{figures.PLACES[word[1]]}</span>'
+    return f"{wide}{narrow}:"
+
+
 class Figure(Directive):
     """`/// figure | initialization/tanh-histograms`: the drawn figure, its alt text, number, caption and code."""
 
@@ -221,7 +228,9 @@ class Figure(Directive):
         return block[1][1]
 
     def on_end(self, block: elements.Element) -> None:
-        """Add the code, one click away."""
+        """Let the caption name the places of either width, and add the code, one click away."""
+        for paragraph in block[1][1]:
+            paragraph.text = figures.PLACE.sub(_both_places, paragraph.text or "")
         stem, _, name = self.argument.partition("/")
         figure = figures.Figure(stem, name)
         try:

@@ -36,6 +36,9 @@ from dlnotes.book import layout as layouts
 from dlnotes.figures import paper as papers
 
 WIDTHS = ("wide", "narrow")
+# A caption names its panels as they stand on a wide page, at the beginning of a sentence; on a narrow one they stack.
+PLACES = {"Left": "Top", "Middle": "Middle", "Right": "Bottom"}
+PLACE = re.compile(rf"(?<![^\s(])({'|'.join(PLACES)}):")
 FORMS = tuple(itertools.product(WIDTHS, papers.THEMES))
 PROCESSES = 2
 # One thread a process: with more the last digits of a product may depend on how the work was shared out.

@@ -90,7 +90,8 @@ The line rises by $2$ a step.
 /// figure | growth/second
     alt: Another line, which stays where it is.
 
-Nothing happens.
+Nothing happens. Left: zero. Right: zero too.
+What is left: *nothing*.
 ///
 
 /// kernel | growth.double

@@ -155,6 +155,14 @@ def test_a_figure_has_its_number_caption_and_code(growth):
     assert not re.match(r"<details[^>]* open", details)
 
 
+def test_a_caption_names_the_places_of_its_panels_on_a_wide_page_and_on_a_narrow_one(growth):
+    figure = block(growth, '<figure id="figure-second"')
+    for wide, narrow in (("Left", "Top"), ("Right", "Bottom")):
+        assert f'<span class="figure__place--wide">{wide}</span>' in figure
+        assert re.search(rf'<span class="figure__place--narrow" data-search-exclude[^>]*>{narrow}</span>: zero', figure)
+    assert "What is left: <em>nothing</em>." in figure
+
+
 @pytest.mark.parametrize(
     ("width", "height", "size"),
     [("510pt", "255pt", (680, 340)), ("300px", "100", (300, 100)), ("12.4px", "12.6px", (12, 13))],

@@ -633,6 +633,29 @@ def test_each_law_of_text_finds_its_breach(change: object, law: int, said: str) 
     assert any(said in breach for breach in found[law]), found
 
 
+@pytest.mark.parametrize(
+    ("wide", "shape", "caption", "breaches"),
+    [
+        (True, (1, 2), "Left: one. Right: the other.", 0),
+        (True, (1, 3), "Three. Left: one. Middle: two. Right: three.", 0),
+        (False, (2, 1), "Left: one. Right: the other.", 0),
+        (False, (2, 1), "What is left: nothing.", 0),
+        (False, (1, 1), "One panel. Leftovers: none.", 0),
+        (False, (1, 2), "Left: one. Right: the other.", 1),
+        (True, (2, 1), "Left: one. Right: the other.", 1),
+        (True, (2, 2), "Left: one. Right: the other.", 1),
+        (True, (1, 1), "Left: one. Right: the other.", 1),
+        (True, (1, 2), "Left: one, and the other.", 1),
+        (False, (1, 1), "Middle: one.", 2),
+    ],
+)
+def test_panels_must_stand_where_the_caption_says(wide: bool, shape: tuple, caption: str, breaches: int) -> None:
+    paper = papers.Paper("light", wide)
+    with paper.style():
+        figure, _ = paper.subplots(*shape, height=300)
+    assert len(figure_laws.misplaced(figure_laws.rendered(figure, paper), caption)) == breaches
+
+
 def test_rendering_leaves_matplotlib_as_it_was() -> None:
     from matplotlib.text import Text
 

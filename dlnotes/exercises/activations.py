@@ -7,18 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import activations
-
-
-def _number(call: str, given: object, infinite: bool = False) -> float:
-    """Give back the number that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    number = np.asarray(given, dtype=float)
-    assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
-    fits = math.isfinite(number) or (infinite and number == math.inf)
-    assert fits, f"{call} must be finite, got {number}"
-    return float(number)
 
 
 def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
@@ -40,7 +30,7 @@ def check_slope_from_output(slope_from_output: Callable[[str, float], float]) ->
             at = np.array([x])
             output, wanted = function(at)[0], slope(at)[0]
             call = f'slope_from_output("{name}", {output:.4f})'
-            given = _number(call, slope_from_output(name, float(output)))
+            given = answers.number(call, slope_from_output(name, float(output)))
             hint = ""
             if name == "tanh" and _near(given, output * (1 - output)):
                 hint = ". This is the sigmoid's; at the output 0 it is 0, where tanh is steepest"
@@ -91,7 +81,7 @@ def check_condition_number(condition_number: Callable[[int, float, float], float
     """
     for inputs, mean, deviation in ((2, 1.0, 1 / math.sqrt(3)), (100, 0.5, 0.2083), (50, 0.0, 2.0), (10, -1.0, 0.5)):
         call = f"condition_number({inputs}, {mean}, {deviation:.4g})"
-        given = _number(call, condition_number(inputs, mean, deviation))
+        given = answers.number(call, condition_number(inputs, mean, deviation))
         hessian = deviation**2 * np.eye(inputs) + mean**2
         values = np.linalg.eigvalsh(hessian)
         wanted = float(values[-1] / values[0])
@@ -120,7 +110,7 @@ def check_zero_mean_alpha(zero_mean_alpha: Callable[[float], float]) -> None:
     weight = np.exp(-z * z / 2)
     weight /= weight.sum()
     for deviation in (1.0, 0.5, 2.0):
-        given = _number(f"zero_mean_alpha({deviation})", zero_mean_alpha(deviation))
+        given = answers.number(f"zero_mean_alpha({deviation})", zero_mean_alpha(deviation))
         mean = float(weight @ activations.elu(deviation * z, given))
         hint = ""
         if _near(given, activations.SELU_ALPHA, 1e-6):
@@ -155,7 +145,7 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
         ("an input on which the step revives it", revived, np.array([0.5, 0.0]), 1.0, 2.0),
     )
     for name, inputs, weight, bias, delta in cases:
-        given = _number(f"killing_rate for {name}", killing_rate(inputs, weight, bias, delta), infinite=True)
+        given = answers.number(f"killing_rate for {name}", killing_rate(inputs, weight, bias, delta), infinite=True)
         z = inputs @ weight + bias
         falls = delta * (inputs @ inputs[0] + 1)
         active = z > 0

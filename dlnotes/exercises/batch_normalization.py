@@ -8,23 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import batch_normalization
-
-
-def _array(call: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Give back the array that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    array = np.asarray(given, dtype=float)
-    assert array.shape == shape, f"{call} must have shape {shape}, got {array.shape}"
-    assert np.isfinite(array).all(), f"{call} must be finite"
-    return array
-
-
-def _pair(call: str, given: Any) -> tuple[Any, Any]:
-    pair = isinstance(given, (tuple, list)) and len(given) == 2
-    assert pair, f"{call} must be a pair, got {given}"
-    return tuple(given)
 
 
 def _near(given: np.ndarray, wanted: Any) -> bool:
@@ -58,7 +43,7 @@ def check_statistics_flow(backward: Callable[..., np.ndarray]) -> None:
         _, cache = batch_normalization.batch_norm(z[:, None], one, 0 * one, epsilon=epsilon)
         wanted = batch_normalization.batch_norm_backward(delta[:, None], cache).x[:, 0]
         call = f"backward for {size} examples, scale {scale:g}, epsilon {epsilon:g}"
-        given = _array(call, backward(delta.copy(), z.copy(), scale, epsilon), (size,))
+        given = answers.array(call, backward(delta.copy(), z.copy(), scale, epsilon), (size,))
         n, r = cache.normalized[:, 0], 1 / cache.inverse_deviation[0]
         mean, along = delta.mean(), n * (delta * n).mean()
         hint = ""
@@ -91,7 +76,7 @@ def check_running_variance(update: Callable[[float, np.ndarray, float], float]) 
     for size, running, old in ((4, 1.0, 0.9), (10, 3.0, 0.99), (2, 0.5, 0.3)):
         batch = generator.standard_normal(size) + 5
         call = f"update for a batch of {size} and old_weight {old}"
-        given = float(_array(call, update(running, batch.copy(), old), ()))
+        given = float(answers.array(call, update(running, batch.copy(), old), ()))
         biased, unbiased = batch.var(), batch.var(ddof=1)
         wanted = old * running + (1 - old) * unbiased
         hint = ""
@@ -121,9 +106,9 @@ def check_folded_layer(fold: Callable[..., tuple[np.ndarray, np.ndarray]]) -> No
         bias, scale, shift, mean = generator.standard_normal((4, outputs))
         variance, epsilon = generator.uniform(0.5, 3, outputs), 0.1
         call = f"fold for a layer of {inputs} inputs and {outputs} units"
-        pair = _pair(call, fold(weight.copy(), bias, scale, shift, mean, variance, epsilon))
-        new_weight = _array(f"{call}: the weight", pair[0], weight.shape)
-        new_bias = _array(f"{call}: the bias", pair[1], bias.shape)
+        pair = answers.pair(call, fold(weight.copy(), bias, scale, shift, mean, variance, epsilon))
+        new_weight = answers.array(f"{call}: the weight", pair[0], weight.shape)
+        new_bias = answers.array(f"{call}: the bias", pair[1], bias.shape)
         running = batch_normalization.RunningStatistics(mean, variance, 1)
         wanted = batch_normalization.batch_norm_inference(x @ weight.T + bias, scale, shift, running, epsilon=epsilon)
         factor = scale / np.sqrt(variance + epsilon)
@@ -153,7 +138,7 @@ def check_balanced_length(balanced_length: Callable[[float, float, float], float
     """
     for rate, decay, gradient in ((0.1, 0.01, 2.0), (0.5, 0.4, 1.0), (0.02, 0.1, 5.0)):
         call = f"balanced_length({rate}, {decay}, {gradient})"
-        length = float(_array(call, balanced_length(rate, decay, gradient), ()))
+        length = float(answers.array(call, balanced_length(rate, decay, gradient), ()))
         assert length > 0, f"{call} must be positive, got {length:.6g}"
         after = math.hypot((1 - rate * decay) * length, rate * gradient / length)
         fourth = rate**2 * gradient**2 / (1 - (1 - rate * decay) ** 2)

@@ -7,18 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import gradient_checking
-
-
-def _number(call: str, given: object) -> float:
-    """Give back the number that the reader's function gave, and refuse anything else."""
-    assert given is not None, f"{call} returns nothing yet"
-    assert given is not ..., f"{call} returns nothing yet"
-    array = np.asarray(given)
-    assert array.ndim == 0, f"{call} must be one number, got an array of shape {array.shape}"
-    assert np.isrealobj(array), f"{call} must be a real number, got {given}"
-    assert math.isfinite(array), f"{call} must be finite, got {given}"
-    return float(array)
 
 
 def check_four_points(four_points: Callable[[Callable, float, float], float]) -> None:
@@ -39,7 +29,7 @@ def check_four_points(four_points: Callable[[Callable, float, float], float]) ->
                 return point**degree
 
             call = f"four_points(f, {x}, {h}) for f(x) = x^{degree}"
-            given = _number(call, four_points(power, x, h))
+            given = answers.number(call, four_points(power, x, h))
             true = degree * x ** (degree - 1) if degree else 0.0
             near, far = (((x + s * h) ** degree - (x - s * h) ** degree) / (2 * s * h) for s in (1, 2))
             wanted = (4 * near - far) / 3
@@ -128,7 +118,7 @@ def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
         AssertionError: if a value or a derivative is wrong.
     """
     for v in (np.array([3.0, 4.0]), np.array([3.0, -4.0]), np.array([-0.5, 2.0, -1.5])):
-        value = _number(f"complex_safe({v})", complex_safe(v))
+        value = answers.number(f"complex_safe({v})", complex_safe(v))
         assert math.isclose(value, _leaky_length(v), rel_tol=1e-9), (
             f"for real numbers nothing may change: complex_safe({v}) is {value:.6g}, not {_leaky_length(v):.6g}"
         )
@@ -168,7 +158,7 @@ def check_safe_step(safe_step: Callable[[np.ndarray, np.ndarray], float]) -> Non
         generator = np.random.default_rng(seed)
         x = scale * generator.standard_normal((6, 4))
         z = x @ generator.standard_normal((3, 4)).T + generator.standard_normal(3)
-        given = _number("safe_step(x, z)", safe_step(x.copy(), z.copy()))
+        given = answers.number("safe_step(x, z)", safe_step(x.copy(), z.copy()))
         assert given > 0, f"safe_step(x, z) must be above 0, got {given:.4g}: a kink is near on both sides of 0"
         movers = np.concatenate((np.abs(x), np.ones((6, 1))), axis=1)  # what a weight or a bias is multiplied by
         limits = np.abs(z)[:, :, None] / movers[:, None, :]

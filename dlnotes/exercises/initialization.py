@@ -7,17 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import initialization
-
-
-def _finite(call: str, given: object) -> float:
-    """Give back the number that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    number = np.asarray(given, dtype=float)
-    assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
-    assert math.isfinite(number), f"{call} must be finite, got {number}"
-    return float(number)
 
 
 def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
@@ -34,7 +25,7 @@ def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
         AssertionError: if a variance is wrong; the message says which and, where it can be told, why.
     """
     for fan_in, slope in ((100, 0.0), (100, 1.0), (64, 0.01), (512, 0.3)):
-        given = _finite(f"leaky_variance({fan_in}, {slope})", leaky_variance(fan_in, slope))
+        given = answers.number(f"leaky_variance({fan_in}, {slope})", leaky_variance(fan_in, slope))
         wanted = initialization.he_variance(fan_in, slope)
         hint = ""
         if _near(given, 2 / fan_in):
@@ -83,7 +74,7 @@ def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
         AssertionError: if a bound is wrong.
     """
     for variance in (1 / 3, 2 / 500, 0.01):
-        given = _finite(f"uniform_bound({variance:.6g})", uniform_bound(variance))
+        given = answers.number(f"uniform_bound({variance:.6g})", uniform_bound(variance))
         wanted = math.sqrt(3 * variance)
         hint = ""
         if _near(given, math.sqrt(variance)):
@@ -114,7 +105,7 @@ def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]
         "shifted relu": (lambda z: np.maximum(z + 1, 0), _gain_of_shifted_relu()),
     }
     for name, (activation, wanted) in activations.items():
-        given = _finite(f"gain_of({name})", gain_of(activation))
+        given = answers.number(f"gain_of({name})", gain_of(activation))
         hint = ""
         if _near(given, wanted**2, 1e-3) and not _near(given, wanted, 1e-3):
             hint = ". The gain multiplies deviations: a root is missing"
@@ -150,7 +141,7 @@ def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
         AssertionError: if the growth reached is not the growth wanted.
     """
     for branches, growth in ((1, 2.0), (24, 2.0), (96, 1.5)):
-        given = _finite(f"residual_scale({branches}, {growth})", residual_scale(branches, growth))
+        given = answers.number(f"residual_scale({branches}, {growth})", residual_scale(branches, growth))
         reached = (1 + given**2) ** branches
         hint = ""
         if _near(given**4, growth ** (1 / branches) - 1):

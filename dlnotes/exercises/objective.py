@@ -7,16 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import objective
-
-
-def _array(call: str, given: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Give back the array that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    array = np.asarray(given, dtype=float)
-    assert array.shape == shape, f"{call} must have the shape {shape}, got {array.shape}"
-    return array
 
 
 def _near(given: np.ndarray | float, wanted: np.ndarray | float) -> bool:
@@ -34,7 +26,7 @@ def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
     """
     for loss, examples in ((0.1, 100), (0.001, 500), (math.log(2) * 1.01, 10), (2.5, 8), (0.0, 5)):
         call = f"mistakes_left({loss:.4g}, {examples})"
-        given = float(_array(call, mistakes_left(loss, examples), ()))
+        given = float(answers.array(call, mistakes_left(loss, examples), ()))
         # Each wrong example costs ln 2 at least, and it can cost as little as that; there are no more than all.
         wanted = min(examples, math.floor(loss * examples / math.log(2)))
         hint = ""
@@ -62,7 +54,7 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
         gradient = generator.standard_normal((rows, classes))
         kept = probabilities.copy(), gradient.copy()
         call = f"softmax_backward of {rows} rows and {classes} classes"
-        given = _array(call, softmax_backward(gradient, probabilities), (rows, classes))
+        given = answers.array(call, softmax_backward(gradient, probabilities), (rows, classes))
         changed = not (_near(probabilities, kept[0]) and _near(gradient, kept[1]))
         assert not changed, f"{call} changes its arguments"
         wanted = kept[0] * (kept[1] - (kept[0] * kept[1]).sum(-1, keepdims=True))
@@ -108,7 +100,7 @@ def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], fl
     }
     for name, parts in cases.items():
         with np.errstate(all="ignore"):
-            given = float(_array(f"the result for {name}", log_sum_exp(_arriving(parts)), ()))
+            given = float(answers.array(f"the result for {name}", log_sum_exp(_arriving(parts)), ()))
         wanted = float(objective.log_sum_exp(np.concatenate(parts)))
         hint = ""
         if _near(given, objective.log_sum_exp(np.tile(parts[-1], len(parts)))):
@@ -136,7 +128,7 @@ def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndar
         probabilities = objective.softmax(logits)
         one = (np.arange(classes) == label).astype(float)
         call = f"gradient of {classes} classes with share {share}"
-        given = _array(call, gradient(probabilities.copy(), label, share), (classes,))
+        given = answers.array(call, gradient(probabilities.copy(), label, share), (classes,))
         wanted = probabilities - (1 - share) * one - share / classes
         hint = ""
         if share and _near(given, probabilities - one):
@@ -176,7 +168,7 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
         ("a node in the middle as the output", middle, inner),
     ):
         edges = list(tape.edges)
-        given = _array(f"backward of {name}", backward(edges, output.place), (len(edges),))
+        given = answers.array(f"backward of {name}", backward(edges, output.place), (len(edges),))
         assert edges == tape.edges, f"backward of {name} changes the edges"
         wanted = tape.backward(output)
         hint = ""

@@ -8,23 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dlnotes import datasets
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import preprocessing
-
-
-def _array(call: str, given: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Give back the array that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    array = np.asarray(given, dtype=float)
-    assert array.shape == shape, f"{call} must have the shape {shape}, got {array.shape}"
-    assert np.isfinite(array).all(), f"{call} holds numbers that are not finite: look for a division by zero"
-    return array
-
-
-def _pair(call: str, given: object) -> tuple[object, object]:
-    pair = isinstance(given, (tuple, list)) and len(given) == 2
-    assert pair, f"{call} must be a pair, got {given!r}"
-    return given[0], given[1]
 
 
 def _close(one: np.ndarray, other: np.ndarray | float, tolerance: float = 1e-8) -> bool:
@@ -44,10 +29,10 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     train = generator.normal(size=(12, 4)) * [1, 300, 0.02, 0] + [0, 700, 1, 5]
     test = generator.normal(size=(7, 4)) * [2, 300, 0.02, 0] + [1, 700, 1.01, 1.1]
     train[:, 3] = 0.1  # constant in training, and twelve copies of it have a computed deviation of 1e-17
-    first, second = _pair("standardize(train, test)", standardize(train.copy(), test.copy()))
+    first, second = answers.pair("standardize(train, test)", standardize(train.copy(), test.copy()))
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     divisor = np.where(np.ptp(train, axis=0) > 0, deviation, 1)
-    z = _array("the first of the pair", first, train.shape)
+    z = answers.array("the first of the pair", first, train.shape)
     hint = ""
     if not _close(z[:, 3], 0):
         hint = ". The last one is constant, but its computed deviation is 1e-17 and not 0, by rounding. "
@@ -66,7 +51,7 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     elif _close(moving, 1, 1e-4):
         hint = ", not quite: is there an epsilon in the divisor? Only a deviation of 0 needs care"
     assert _close(moving, 1), f"the training features must have deviation 1, they have {moving.round(8)}{hint}"
-    rows = _array("the second of the pair", second, test.shape)
+    rows = answers.array("the second of the pair", second, test.shape)
     hint = ""
     if _close(rows[:, :3].mean(axis=0), 0):
         hint = ": this takes mean and deviation from the test rows. They must be those of the training rows"
@@ -98,9 +83,9 @@ def check_raw_weights(
     generator = np.random.default_rng(1)
     for weights, bias in ((generator.normal(size=13), 0.7), (np.eye(13)[12], 0.0)):
         call = "raw_weights(weights, bias, mean, deviation)"
-        given = _pair(call, raw_weights(weights.copy(), bias, state.mean.copy(), state.deviation.copy()))
-        own = _array("the first of the pair, the weights,", given[0], (13,))
-        shift = _array("the second of the pair, the bias,", given[1], ())
+        given = answers.pair(call, raw_weights(weights.copy(), bias, state.mean.copy(), state.deviation.copy()))
+        own = answers.array("the first of the pair, the weights,", given[0], (13,))
+        shift = answers.array("the second of the pair, the bias,", given[1], ())
         wanted = weights / state.deviation
         hint = ""
         if _close(own, weights * state.deviation):
@@ -131,7 +116,7 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
         x = generator.normal(size=(40, features)) @ generator.normal(size=(features, features))
         x -= x.mean(axis=0)
         name = f"whitening_matrix of {features} features"
-        matrix = _array(name, whitening_matrix(x.copy()), (features, features))
+        matrix = answers.array(name, whitening_matrix(x.copy()), (features, features))
         covariance = x.T @ x / len(x)
         reached = matrix.T @ covariance @ matrix
         inverse = np.linalg.inv(covariance)
@@ -163,7 +148,7 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
         AssertionError: if a condition number is wrong.
     """
     for mean in (0.0, 1.0, 3.0, -3.0, 200.0):
-        given = float(_array(f"offset_condition({mean})", offset_condition(mean), ()))
+        given = float(answers.array(f"offset_condition({mean})", offset_condition(mean), ()))
         hessian = np.array([[1 + mean**2, mean], [mean, 1]])
         trace, root = 2 + mean**2, abs(mean) * math.sqrt(mean**2 + 4)
         wanted = ((trace + root) / 2) ** 2

@@ -7,19 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import network, symmetry_breaking
 
 Arrays = dict[str, np.ndarray]
-
-
-def _finite(call: str, given: object) -> float:
-    """Give back the number that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    number = np.asarray(given, dtype=float)
-    assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
-    assert math.isfinite(number), f"{call} must be finite, got {number}"
-    return float(number)
 
 
 def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
@@ -90,7 +81,7 @@ def check_one_unit_rates(one_unit_rates: Callable[[int, float], tuple[float, flo
         given = one_unit_rates(units, rate)
         pair = isinstance(given, (tuple, list)) and len(given) == 2
         assert pair, f"one_unit_rates({units}, {rate}) must be a pair, got {given}"
-        incoming, outgoing = (_finite(f"a rate of one_unit_rates({units}, {rate})", one) for one in given)
+        incoming, outgoing = (answers.number(f"a rate of one_unit_rates({units}, {rate})", one) for one in given)
         many = network.initialize((4, units, 3), generator)
         many = {name: symmetry_breaking.constant_init(value.shape, 0.1) for name, value in many.items()}
         one = {name: value[:1] if name.startswith("0.") else value for name, value in many.items()}
@@ -121,7 +112,7 @@ def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]
     """
     for scale, mode, width, rate in ((1e-3, 1.0, 10, 0.01), (1e-6, 4.0, 100, 0.001), (1e-2, 0.5, 50, 0.1)):
         call = f"escape_steps({scale}, {mode}, {width}, {rate})"
-        given = _finite(call, escape_steps(scale, mode, width, rate))
+        given = answers.number(call, escape_steps(scale, mode, width, rate))
         wanted = math.log(2 * mode / (width * scale**2)) / (2 * mode * rate)
         hint = ""
         if _near(given, wanted * rate, 1e-3):
@@ -147,7 +138,7 @@ def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
     """
     for deviation, classes in ((0.0, 10), (0.1, 10), (0.2, 2), (0.1, 1000)):
         call = f"first_loss({deviation}, {classes})"
-        given = _finite(call, first_loss(deviation, classes))
+        given = answers.number(call, first_loss(deviation, classes))
         wanted = math.log(classes) + deviation**2 / 2 * (1 - 1 / classes)
         hint = ""
         if _near(given, math.log(classes)):

@@ -7,17 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import activations, initialization, vanishing_exploding
-
-
-def _number(call: str, given: object) -> float:
-    """Give back the number that the reader's function gave, and refuse anything else."""
-    nothing = given is None or given is ...
-    assert not nothing, f"{call} returns nothing yet"
-    number = np.asarray(given, dtype=float)
-    assert number.ndim == 0, f"{call} must be one number, got an array of shape {number.shape}"
-    assert not math.isnan(number), f"{call} is not a number"
-    return float(number)
 
 
 def _near(given: float, wanted: float, tolerance: float = 1e-6) -> bool:
@@ -34,7 +25,7 @@ def check_critical_deviation(critical_deviation: Callable[[int], float]) -> None
         AssertionError: if a deviation is wrong; the message says what a product of 100 factors does with it.
     """
     for size in (1, 2, 4, 25, 300):
-        given = _number(f"critical_deviation({size})", critical_deviation(size))
+        given = answers.number(f"critical_deviation({size})", critical_deviation(size))
         assert given > 0, f"critical_deviation({size}) is {given:.6g}; a deviation is above 0"
         exponent = vanishing_exploding.gaussian_lyapunov_exponent(size)
         wanted = math.exp(-exponent)
@@ -75,7 +66,7 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
         given = peak(matrix.copy())
         pair = isinstance(given, (tuple, list)) and len(given) == 2
         assert pair, f"peak of {name} must be a pair, the exponent and the norm, got {given}"
-        step, height = (_number(f"peak of {name}", part) for part in given)
+        step, height = (answers.number(f"peak of {name}", part) for part in given)
         norms = vanishing_exploding.power_norms(matrix, 200)
         place = int(norms.argmax())
         hint = ""
@@ -110,7 +101,7 @@ def check_batch_norm_factor(
         square = float(initialization.second_moment_map(name, 1.0))
         slopes = float(initialization.slope_moment(name, 1.0))
         wanted = slopes / (square - mean**2)
-        given = _number(f"the factor of {name}", factor(function, slope))
+        given = answers.number(f"the factor of {name}", factor(function, slope))
         hint = ""
         if _near(given, slopes / square, 1e-3):
             hint = ". The batch's mean is subtracted too, so the variance counts and not the second moment"
@@ -150,7 +141,7 @@ def check_length(length: Callable[[np.ndarray], float]) -> None:
     }
     for name, gradient in cases.items():
         with np.errstate(all="ignore"):
-            given = _number(f"the length of {name}", length(gradient.copy()))
+            given = answers.number(f"the length of {name}", length(gradient.copy()), infinite=True)
         wanted = float(vanishing_exploding.per_layer_gradient_norms({"0.weight": gradient})["0"])
         hint = ""
         if math.isinf(given):

@@ -316,7 +316,7 @@ def forward(
     """
     function = activations.lookup(activation).function
     _check_inputs(parameters, inputs)
-    return _forward(parameters, inputs, function)
+    return _forward(parameters, inputs, _layer_keys(tuple(parameters)), function)
 
 
 def _check_inputs(parameters: Arrays, inputs: np.ndarray) -> None:
@@ -325,9 +325,11 @@ def _check_inputs(parameters: Arrays, inputs: np.ndarray) -> None:
     checks.last_axes("inputs", inputs, first.shape[-1], of="the first weight takes")
 
 
-def _forward(parameters: Arrays, inputs: np.ndarray, function: Callable) -> tuple[np.ndarray, Cache]:
+def _forward(
+    parameters: Arrays, inputs: np.ndarray, keys: list[tuple[str, str]], function: Callable
+) -> tuple[np.ndarray, Cache]:
     taken, given = [], []
-    for weight, bias in _layer_keys(tuple(parameters)):
+    for weight, bias in keys:
         taken.append(function(given[-1]) if given else inputs)
         given.append(taken[-1] @ parameters[weight].mT + parameters[bias][..., None, :])
     return given[-1], Cache(tuple(taken), tuple(given))
@@ -361,17 +363,23 @@ def backward(
     """
     slope = activations.lookup(activation).slope
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
-    layer_names(parameters)
-    return _backward(grad_logits, parameters, cache, slope)
+    keys = _layer_keys(tuple(parameters))
+    return _backward(grad_logits, parameters, cache, keys, slope, dict.fromkeys(parameters))
 
 
 def _backward(
-    grad_logits: np.ndarray, parameters: Arrays, cache: Cache, slope: Callable, out: Arrays | None = None
+    grad_logits: np.ndarray,
+    parameters: Arrays,
+    cache: Cache,
+    keys: list[tuple[str, str]],
+    slope: Callable,
+    grads: dict[str, np.ndarray | None],
 ) -> Arrays:
-    keys = _layer_keys(tuple(parameters))
+    """Put the gradients in the place of what is there: into an array, or a new array in the place of None."""
     ones = _ones(grad_logits.shape[-2], grad_logits.dtype)
-    grads, delta = dict.fromkeys(parameters) if out is None else out, grad_logits
-    for layer, (weight, bias) in reversed(list(enumerate(keys))):
+    delta = grad_logits
+    for layer in reversed(range(len(keys))):
+        weight, bias = keys[layer]
         grads[weight] = np.matmul(delta.mT, cache.inputs[layer], out=grads[weight])
         grads[bias] = np.matmul(ones, delta, out=grads[bias])
         if layer:
@@ -429,10 +437,11 @@ def _check_examples(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray)
 
 def _loss_and_gradient(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray, out: Arrays) -> LossAndGradient:
     function, slope = activations.ACTIVATIONS["relu"]
-    logits, cache = _forward(parameters, inputs, function)
+    keys = _layer_keys(tuple(parameters))
+    logits, cache = _forward(parameters, inputs, keys, function)
     loss = objective.cross_entropy_with_gradient
     value, grad_logits = getattr(loss, "trusting", loss)(logits, targets)
-    return LossAndGradient(value, _backward(grad_logits, parameters, cache, slope, out))
+    return LossAndGradient(value, _backward(grad_logits, parameters, cache, keys, slope, out))
 
 
 # For the training loop, which asks for it; it is tested to give the same.

@@ -46,13 +46,6 @@ def _labels(
     checks.labels("labels", labels, logits.shape[-1])
     rows = logits.shape[:-1]
     checks.broadcasts("labels", labels, rows, of="logits ask for")
-    return _for_each_row(logits, labels)
-
-
-def _for_each_row(
-    logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*some"]
-) -> Integer[Array, "*runs batch"]:
-    rows = logits.shape[:-1]
     return labels.reshape(rows) if labels.size == math.prod(rows) else np.broadcast_to(labels, rows)
 
 
@@ -290,7 +283,8 @@ def cross_entropy_with_gradient(
 
 def _cross_entropy_with_gradient(logits: np.ndarray, labels: np.ndarray) -> LossAndGradient:
     *runs, batch, classes = logits.shape
-    rows, row_labels = logits.reshape(-1, classes), _for_each_row(logits, labels).reshape(-1)
+    rows = logits.reshape(-1, classes)
+    row_labels = (labels if labels.size == len(rows) else np.broadcast_to(labels, logits.shape[:-1])).reshape(-1)
     block_loss = _loss_of_few_classes if classes <= _FEW_CLASSES else _loss_of_many_classes
     gradient = np.empty(rows.shape, logits.dtype)
     if rows.size <= _BLOCK:
@@ -299,7 +293,7 @@ def _cross_entropy_with_gradient(logits: np.ndarray, labels: np.ndarray) -> Loss
         step = max(1, _BLOCK // classes)
         blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
         losses = np.concatenate([block_loss(rows[at], row_labels[at], 1 / batch, gradient[at]) for at in blocks])
-    return LossAndGradient(losses.reshape(*runs, batch).sum(-1) / batch, gradient.reshape(logits.shape))
+    return LossAndGradient(np.add.reduce(losses.reshape(*runs, batch), -1) / batch, gradient.reshape(logits.shape))
 
 
 # For the training loop, which checks its examples once.
@@ -333,11 +327,11 @@ def _loss_of_few_classes(
     columns = logits.T.copy()
     flat, rows = columns.reshape(-1), len(labels)
     at_labels = labels.astype(np.intp, copy=False) * rows + np.arange(rows)
-    columns -= columns.max(0)
+    columns -= np.maximum.reduce(columns)
     shifted = flat[at_labels]
     np.exp(columns, out=columns)
     # One row alone would be added up in another order by a sum, and not be what it is among others.
-    total = columns.sum(0) if rows > 1 else np.add.accumulate(columns)[-1]
+    total = np.add.reduce(columns) if rows > 1 else np.add.accumulate(columns)[-1]
     columns *= share / total
     flat[at_labels] -= share
     gradient[...] = columns.T

@@ -308,8 +308,7 @@ class _Chunk:
         """Take a step in the runs that are active, None for all, and give the losses before it."""
         losses, grads = gradient(self.params, *data, **options)
         if grads is not self.grads:
-            if grads.keys() != self.grads.keys():
-                checks.same_names("gradients", grads, "parameters", self.grads)
+            checks.same_names("gradients", grads, "parameters", self.grads)
             for name, kept in self.grads.items():
                 kept[...] = grads[name]
         frozen = None if active is None else self.rows[~active]
@@ -426,17 +425,22 @@ class _Loop:
         self.position += 1
         return self.order[:, (self.position - 1) * data.batch_size : self.position * data.batch_size]
 
-    def advance(self, gradient: Callable, data: _Data, takes: Collection[str]) -> None:
+    def options(self, takes: Collection[str]) -> list[dict[str, Any]]:
+        """Give for each chunk what the gradient takes beside parameters and examples."""
+        given = [
+            {"out": chunk.grads, "generators": self.generators[rows]}
+            for chunk, rows in zip(self.chunks, self.slices, strict=True)
+        ]
+        return [{name: value for name, value in own.items() if name in takes} for own in given]
+
+    def advance(self, gradient: Callable, data: _Data, options: list[dict[str, Any]]) -> None:
         """Take one step in every run that has not been stopped, and keep the losses before it."""
         batch = self.next_batch(data)
-        for chunk, rows in zip(self.chunks, self.slices, strict=True):
+        for chunk, rows, own in zip(self.chunks, self.slices, options, strict=True):
             active = self.active[rows] if self.some_stopped else None
             if active is None or active.any():
-                options = {"out": chunk.grads} if "out" in takes else {}
-                if "generators" in takes:
-                    options["generators"] = self.generators[rows]
                 taken = data.take(rows, None if batch is None else batch[rows])
-                self.losses[rows, self.step] = chunk.step(gradient, taken, options, active)
+                self.losses[rows, self.step] = chunk.step(gradient, taken, own, active)
         self.step += 1
 
 
@@ -525,11 +529,11 @@ def train(
     if resume is not None:
         loop.resume(resume)
     gradient = _checked_once(network.loss_and_gradient if gradient is None else gradient, loop, data)
-    takes = inspect.signature(gradient).parameters.keys()
+    options = loop.options(inspect.signature(gradient).parameters)
     with np.errstate(all="ignore"):
         loop.measure(measure, measure_every, keep_best, stop)
         while loop.step < steps and (not loop.some_stopped or loop.active.any()):
-            loop.advance(gradient, data, takes)
+            loop.advance(gradient, data, options)
             loop.measure(measure, measure_every, keep_best, stop)
             if progress is not None:
                 progress(loop.step, steps, loop.losses[:, loop.step - 1].reshape(runs))
@@ -540,10 +544,10 @@ def train(
 
 def _checked_once(gradient: Callable, loop: _Loop, data: _Data) -> Callable:
     """Check all examples now if the gradient has a twin that trusts them, and give the twin; else the gradient."""
-    if not hasattr(gradient, "trusting"):
-        return gradient
-    gradient.trusting.check(loop.chunks[0].params, data.inputs, data.targets)
-    return gradient.trusting.work
+    trusting = getattr(gradient, "trusting", None)
+    if trusting is not None:
+        trusting.check(loop.chunks[0].params, data.inputs, data.targets)
+    return gradient if trusting is None else trusting.work
 
 
 def _checked_data(

@@ -218,8 +218,7 @@ class Training(NamedTuple):
 
 def _leaves(tree: Any) -> list:
     """List the arrays and numbers of a state, in order."""
-    if isinstance(tree, dict):
-        tree = tuple(tree.values())
+    tree = tuple(tree.values()) if isinstance(tree, dict) else tree
     if isinstance(tree, tuple | list):
         return [leaf for part in tree for leaf in _leaves(part)]
     return [] if tree is None else [tree]

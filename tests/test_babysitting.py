@@ -285,3 +285,9 @@ def test_first_loss_is_near_chance_within_a_tenth():
     check = lambda away: babysitting.first_loss_check(np.array([np.log(10) + away, 4.0]), (0.0, 1.0), 10)  # noqa: E731
     assert check(0.09).near_chance
     assert not check(0.15).near_chance
+
+
+def test_still_falling_looks_at_the_last_two_tenths_alone():
+    level = np.array([1.0] * 8 + [0.5, 0.5])  # an older fall is over
+    assert not babysitting.training_report(level).still_falling
+    assert babysitting.training_report(np.array([1.0] * 9 + [0.5])).still_falling

@@ -775,3 +775,12 @@ def test_torch_product_of_a_deep_network_equals_the_reference():
     )
     vector = gaussian(48, sum(value.size for value in parameters.values()))
     np.testing.assert_allclose(theirs(torch.tensor(np.array(vector))).numpy(), ours(vector), rtol=1e-10, atol=1e-12)
+
+
+def test_the_bound_of_a_ritz_value_divides_by_the_gap_to_the_next():
+    """By hand: the matrix ((0, 1), (1, 0)) has the values 1 and -1, so a gap of 2, and last entries of 1 / sqrt(2)."""
+    record = conditioning.Tridiagonal(np.zeros(2), np.array([1.0, 0.1]), np.eye(2))
+    values, _, residuals, errors = conditioning._wanted(record, 2, 2, "largest")
+    np.testing.assert_allclose(values, [1, -1])
+    np.testing.assert_allclose(residuals, 0.1 / math.sqrt(2))
+    np.testing.assert_allclose(errors, 0.1**2 / 2 / 2)

@@ -279,6 +279,20 @@ def test_permuted_units_compute_the_same_and_the_midpoint_does_not(layer, runs):
     assert (np.abs(loss(middle) - loss(parameters)) > 1e-3).all()
 
 
+def test_torch_permutes_every_hidden_layer():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import minima_saddles as variant
+
+    parameters, *_ = net(21, sizes=(4, 6, 6, 3))
+    tensors = {name: torch.tensor(np.array(value)) for name, value in parameters.items()}
+    order = np.array([3, 1, 0, 5, 2, 4])
+    for layer in ("0", "2"):
+        expected = minima_saddles.permute_units(parameters, layer, order)
+        found = variant.permute_units(tensors, layer, torch.tensor(order))
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name].numpy(), value)
+
+
 # Random symmetric matrices
 
 

@@ -291,3 +291,8 @@ def test_torch_convolution_of_an_image_that_is_not_square_equals_the_reference()
     tensors = [torch.tensor(array) for array in (images, weight, bias)]
     ours, theirs = kernels.conv2d(images, weight, bias, 1, 1), variant.conv2d(*tensors, 1, 1)
     np.testing.assert_allclose(theirs.numpy(), ours, rtol=1e-12)
+    above = generator.standard_normal(ours.shape)
+    grads = kernels.conv2d_backward(above, images, weight, 1, 1)
+    torch_grads = variant.conv2d_backward(torch.tensor(above), *tensors[:2], 1, 1)
+    for one, other in zip(torch_grads, grads, strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=1e-11, atol=1e-12)

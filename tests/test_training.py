@@ -543,6 +543,16 @@ def test_progress_is_shown():
     assert quiet.getvalue().count("\n") == 1  # the last step is always shown
 
 
+def test_progress_is_shown_once_a_second(monkeypatch):
+    clock = iter([0.0, 0.9, 1.0, 1.9, 2.1, 2.2])
+    monkeypatch.setattr(kernels.time, "monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    show = kernels.show_progress(stream=stream)
+    for step in range(1, 6):
+        show(step, 10, np.ones(2))
+    assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["2", "4"]
+
+
 def test_chains_are_flat():
     one, two, three = minibatch.SGD(0.1), schedules.Scale(2.0), gradient_clipping.ClipByValue(1.0)
     assert kernels.chain(kernels.chain(three, one), two).parts == (three, one, two)
@@ -739,3 +749,42 @@ def test_torch_loop_never_waits_for_the_device(monkeypatch):
             )
     with pytest.raises(AssertionError, match="_local_scalar_dense"), NoWaiting():
         rates.sum().item()
+
+
+def test_torch_runs_with_their_own_examples_equal_runs_alone():
+    torch, parameters, _, _ = torch_task()
+    from dlnotes.torch import minibatch as torch_minibatch
+    from dlnotes.torch import training as torch_training
+
+    x, y = (torch.tensor(np.array(array)) for array in task(runs=RUNS))
+    settings = {"steps": 5}
+    rates = torch.tensor(RATES)
+    both = torch_training.train(parameters, x, y, torch_minibatch.SGD(rates), runs=RUNS, data_per_run=True, **settings)
+    for run in np.ndindex(RUNS):
+        own = {name: value[run] for name, value in parameters.items()}
+        alone = torch_training.train(own, x[run], y[run], torch_minibatch.SGD(float(rates[run])), **settings)
+        assert torch.allclose(both.losses[run], alone.losses, rtol=1e-12)
+
+
+def test_torch_hyperparameters_of_fewer_axes_than_the_runs_belong_to_the_first():
+    torch, parameters, x, y = torch_task()
+    from dlnotes.torch import minibatch as torch_minibatch
+    from dlnotes.torch import training as torch_training
+
+    one, other = (
+        torch_training.train(parameters, x, y, torch_minibatch.SGD(rates), steps=5, runs=RUNS)
+        for rates in (torch.tensor([0.1, 0.01]), torch.tensor([[0.1] * 3, [0.01] * 3]))
+    )
+    assert torch.equal(one.losses, other.losses)
+
+
+def test_torch_patience_of_a_grid_of_runs():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import training as torch_training
+
+    falls = torch.tensor([3.0, 2.0, 1.0, 0.5, 0.25])
+    rises = torch.tensor([3.0, 2.0, 1.0, 1.5, 1.25])
+    history = torch.stack([torch.stack([falls, rises, falls]), torch.stack([rises, rises, falls])])
+    expected = [[False, True, False], [True, True, False]]
+    assert torch_training.patience("loss", 2)({"loss": history}).tolist() == expected
+    assert kernels.patience("loss", 2)({"loss": history.numpy()}).tolist() == expected

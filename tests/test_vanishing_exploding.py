@@ -32,6 +32,16 @@ def gaussian(seed, *shape, deviation=1.0):
     return frozen(deviation * np.random.default_rng(seed).standard_normal(shape))
 
 
+def arrays_of(backend):
+    """Give what makes arrays of a backend, and its kernels."""
+    if backend == "numpy":
+        return np.asarray, vanishing_exploding
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import vanishing_exploding as variant
+
+    return torch.tensor, variant
+
+
 def exact_log_singular_values(factors):
     """Multiply in 300 digits and take the singular values there."""
     mpmath = pytest.importorskip("mpmath")
@@ -411,11 +421,35 @@ def test_a_gradient_that_fades_into_zero_has_vanished_and_is_not_dead():
     assert (found.fault, found.layer) == ("vanishing", "3")
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_dead_last_layer_is_named(backend):
+    array, kernels = arrays_of(backend)
+    parameters = {f"{layer}.weight": array(np.ones((2, 2))) for layer in range(2)}
+    gradients = {"0.weight": array(np.ones((2, 2))), "1.weight": array(np.zeros((2, 2)))}
+    found = kernels.diagnose(parameters, gradients)
+    assert (found.fault, found.layer) == ("dead", "1")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_gradient_at_the_very_threshold_has_not_vanished(backend):
+    array, kernels = arrays_of(backend)
+    parameters = {f"{layer}.weight": array(np.full((1, 1), 2048.0)) for layer in range(2)}
+    gradients = {"0.weight": array(np.ones((1, 1))), "1.weight": array(np.full((1, 1), 1024.0))}
+    assert kernels.diagnose(parameters, gradients, spread=1024.0).fault == "healthy"
+    assert kernels.diagnose(parameters, gradients, spread=1023.0).fault == "vanishing"
+
+
 def test_order_of_the_gradients_does_not_matter():
     parameters, gradients = deep_net("sigmoid", 1.0)
     found = vanishing_exploding.diagnose(parameters, gradients)
     turned = vanishing_exploding.diagnose(parameters, dict(reversed(gradients.items())))
     assert turned == found
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_no_matrices_pass_the_strictest_condition(backend):
+    array, kernels = arrays_of(backend)
+    assert kernels.matrix_power_by_eigenvalues(array(np.ones((0, 2, 2))), 3, largest_condition=1.0).shape == (0, 2, 2)
 
 
 def test_torch_diagnoses_a_module():

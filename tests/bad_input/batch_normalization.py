@@ -17,6 +17,8 @@ def by_feature(name, **extra):
         (name, full(x=X.tolist(), **extra), TypeError, "x"),
         (name, full(x=X[0], **extra), ValueError, "x"),
         (name, full(x=X, spatial_axes=1, **extra), ValueError, "x"),
+        (name, full(x=np.ones((2, 4, 0)), **extra), ValueError, "x"),
+        (name, full(x=np.ones((4, 0, 2, 2)), spatial_axes=2, **extra), ValueError, "x"),
         (name, full(scale=np.ones(4), **extra), ValueError, "scale"),
         (name, full(scale=np.ones((1, 3)), **extra), ValueError, "scale"),
         (name, full(shift=np.zeros(2), **extra), ValueError, "shift"),

@@ -378,9 +378,8 @@ ROWS = (
         goals={"torch, fused Adam": 0.35},
         tiny={"steps": 5},
         note="500 steps a call.",
-        missed="a step of so small a network is about seventy calls of NumPy, each as dear to begin as to do; writing "
-        "all of it into fixed buffers brought nothing more in a trial. The next row shows what the choice of "
-        "the BLAS kernel costs.",
+        missed="a step of so small a network is about seventy calls of NumPy, each as dear to begin as to do. The next "
+        "row shows what the choice of the BLAS kernel costs.",
     ),
     rows.Row(
         "small-step-wide",

@@ -11,8 +11,26 @@ import functools
 import math
 import numbers
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+
+def before(check: Callable) -> Callable:
+    """Run a check of the arguments before a function.
+
+    `function.unchecked` is the function without it, for a loop that has checked its arguments once.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def checked(*arguments: Any, **options: Any) -> Any:
+            check(*arguments, **options)
+            return function(*arguments, **options)
+
+        checked.unchecked = function
+        return checked
+
+    return decorate
 
 
 def _refuse(kind: type[Exception], name: str, rule: str, given: object) -> None:
@@ -251,6 +269,14 @@ def labels(name: str, array: Any, classes: int) -> Any:
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= classes:
         _refuse(ValueError, name, f"integers from 0 to {classes - 1}", f"values from {low} to {high}")
+    return array
+
+
+def same_dtype(name: str, array: Any, other_name: str, other: Any) -> Any:
+    """Give `array` back if it has the other's dtype."""
+    if array.dtype != other.dtype:
+        wanted = str(other.dtype).removeprefix("torch.")
+        _refuse(TypeError, name, f"of the dtype of {other_name}, {wanted}", f"dtype {array.dtype}")
     return array
 
 

@@ -71,6 +71,7 @@ PASSES = [
     ("broadcasts", np.zeros((1, 3, 1)), (2, 3, 4), {"of": "x has"}),
     ("broadcasts", 0.5, (2,), {"of": "x has"}),
     ("same_shape", GRID, "other", np.ones((2, 3, 4))),
+    ("same_dtype", FLOATS, "other", GRID),
     ("same_names", {"a": 1, "b": 2}, "other", {"b": 3, "a": 4}),
     ("square", SYMMETRIC),
     ("square", np.ones((1, 1))),
@@ -201,6 +202,7 @@ REFUSALS = [
         "shape (1, 2)",
     ),
     ("same_shape", FLOATS, "other", GRID, ValueError, "of the shape of other, (2, 3, 4)", "shape (2,)"),
+    ("same_dtype", FLOATS, "other", WHOLE, TypeError, "of the dtype of other, int64", "dtype float64"),
     ("same_names", {"a": 1}, "other", {"b": 1}, ValueError, "of the names of other, ['b']", "names ['a']"),
     ("same_names", [1], "other", {"b": 1}, TypeError, "a mapping from names to arrays", "a list"),
     ("square", np.ones((2, 3)), ValueError, "a square matrix of at least one row", "shape (2, 3)"),
@@ -251,7 +253,7 @@ KEYWORDS = {
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
 }
 BACKENDS = [lambda value: value] + ([as_torch] if HAS_TORCH else [])
-PUBLIC = {name for name, _ in inspect.getmembers(checks, inspect.isfunction) if not name.startswith("_")}
+PUBLIC = {name for name, _ in inspect.getmembers(checks, inspect.isfunction) if not name.startswith("_")} - {"before"}
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
@@ -290,6 +292,27 @@ def test_what_does_not_is_named(case, convert):
         if "array(" in message:
             return
     assert message == f"argument must be {rule}, got {said}"
+
+
+def test_before_checks_first_and_keeps_the_function_behind_the_check():
+    seen = []
+
+    @checks.before(lambda a, b=2: checks.integer("a", a, at_least=b))
+    def double(a: int, b: int = 2) -> int:
+        """Give twice a."""
+        seen.append(a)
+        return 2 * a
+
+    assert double(3) == double(a=3, b=3) == 6
+    with pytest.raises(ValueError, match="a must be an integer at least 2, got 1"):
+        double(1)
+    assert seen == [3, 3]
+    assert double.unchecked(1) == 2
+    assert (double.__name__, double.__doc__, str(inspect.signature(double))) == (
+        "double",
+        "Give twice a.",
+        "(a: 'int', b: 'int' = 2) -> 'int'",
+    )
 
 
 def test_same_names_names_the_argument_that_is_no_mapping():

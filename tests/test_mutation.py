@@ -120,8 +120,8 @@ FAMOUS = [
     ),
     (
         "adaptive_methods",
-        "total1, total2 = 1 - np.power(beta1, t), 1 - np.power(beta2, t)",
-        "total1, total2 = 1, 1",
+        "total1, total2 = 1 - _power(beta1, t), 1 - _power(beta2, t)\n        updates",
+        "total1, total2 = 1, 1\n        updates",
         "test_equal_to_torch_step_by_step[adam]",
     ),
     (

@@ -199,7 +199,7 @@ class Adam:
         mean = _average(beta1, state.mean, grads)
         mean_square = _average(beta2, state.mean_square, {name: g * g for name, g in grads.items()})
         per_run = training.per_run
-        total1, total2 = _gathered(beta1, t), _gathered(beta2, t)
+        total1, total2 = 1 - _power(beta1, t), 1 - _power(beta2, t)
         updates = {}
         for name, m in mean.items():
             m_hat = m / per_run(total1, m)
@@ -221,14 +221,11 @@ def _adam_values(optimizer: Any, step: int) -> tuple:
     return at(rate, step), at(beta1, step), at(beta2, step), at(epsilon, step)
 
 
-def _gathered(beta: float | np.ndarray, t: int) -> float | np.ndarray:
-    """Give 1 - beta^t, the weight of all gradients in an average.
-
-    Python takes the power, many times quicker for one number, and for one a run too: a run alone gets the same bits.
-    """
+def _power(beta: float | np.ndarray, t: int) -> float | np.ndarray:
+    """Give beta^t. Python takes it, many times quicker for one number; for one a run too, to have the same bits."""
     if isinstance(beta, float):
-        return 1 - beta**t
-    return 1 - np.array([one**t for one in beta.ravel().tolist()]).reshape(beta.shape)
+        return beta**t
+    return np.array([one**t for one in beta.ravel().tolist()]).reshape(beta.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,8 +324,8 @@ class AMSGrad:
         per_run = training.per_run
         updates = {}
         for name, m in mean.items():
-            m_hat = m / per_run(_gathered(beta1, t), m)
-            s_hat = largest[name] / per_run(_gathered(beta2, t), m)
+            m_hat = m / per_run(1 - _power(beta1, t), m)
+            s_hat = largest[name] / per_run(1 - _power(beta2, t), m)
             updates[name] = -per_run(rate, m) * m_hat / (np.sqrt(s_hat) + per_run(epsilon, m))
         return updates, AMSGradState(t, mean, mean_square, largest)
 
@@ -394,7 +391,7 @@ class NAdam:
         updates = {}
         for name, g in grads.items():
             m_bar = per_run(share_of_m, g) * mean[name] + per_run(share_of_g, g) * g
-            v_hat = mean_square[name] / per_run(_gathered(beta2, t), g)
+            v_hat = mean_square[name] / per_run(1 - _power(beta2, t), g)
             updates[name] = -per_run(rate, g) * m_bar / (np.sqrt(v_hat) + per_run(epsilon, g))
         return updates, NAdamState(t, product, mean, mean_square)
 
@@ -628,8 +625,8 @@ def _adam_in_place(
     ((name, g),) = grads.items()
     w, m, v = params[name], state.mean[name], state.mean_square[name]
     rate, beta1, beta2, epsilon = _adam_values(optimizer, state.step)
-    gathered = _gathered(beta2, t)
-    root = math.sqrt(gathered) if isinstance(gathered, float) else np.sqrt(gathered)
+    total1, total2 = 1 - _power(beta1, t), 1 - _power(beta2, t)
+    root = math.sqrt(total2) if isinstance(total2, float) else np.sqrt(total2)
     per_run = training.per_run
     m *= per_run(beta1, g)
     m += np.multiply(g, per_run(1 - beta1, g), out=scratch)
@@ -639,7 +636,7 @@ def _adam_in_place(
     np.sqrt(v, out=scratch)
     scratch += per_run(epsilon * root, g)
     np.divide(m, scratch, out=scratch)
-    scratch *= per_run(rate * root / _gathered(beta1, t), g)
+    scratch *= per_run(rate * root / total1, g)
     if isinstance(optimizer, AdamW):
         w *= per_run(1 - rate * training.at_step(optimizer.weight_decay, state.step), g)
     w -= scratch

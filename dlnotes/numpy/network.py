@@ -291,6 +291,14 @@ def initialize(
     return parameters
 
 
+def _check_forward(parameters: Arrays, inputs: np.ndarray, activation: str | activations.Activation = "relu") -> None:
+    activations.lookup(activation)
+    first = parameters[f"{layer_names(parameters)[0]}.weight"]
+    checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
+    checks.last_axes("inputs", inputs, first.shape[-1], of="the first weight takes")
+
+
+@checks.before(_check_forward)
 def forward(
     parameters: Arrays,
     inputs: Float[np.ndarray, "*runs_or_none batch features"],
@@ -315,31 +323,39 @@ def forward(
     Source: derived in the chapter.
     """
     function = activations.lookup(activation).function
-    _check_inputs(parameters, inputs)
-    return _forward(parameters, inputs, _layer_keys(tuple(parameters)), function)
-
-
-def _check_inputs(parameters: Arrays, inputs: np.ndarray) -> None:
-    first = parameters[f"{layer_names(parameters)[0]}.weight"]
-    checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
-    checks.last_axes("inputs", inputs, first.shape[-1], of="the first weight takes")
-
-
-def _forward(
-    parameters: Arrays, inputs: np.ndarray, keys: list[tuple[str, str]], function: Callable
-) -> tuple[np.ndarray, Cache]:
     taken, given = [], []
-    for weight, bias in keys:
+    for weight, bias in _layer_keys(tuple(parameters)):
         taken.append(function(given[-1]) if given else inputs)
         given.append(taken[-1] @ parameters[weight].mT + parameters[bias][..., None, :])
     return given[-1], Cache(tuple(taken), tuple(given))
 
 
+def _check_backward(
+    grad_logits: np.ndarray,
+    parameters: Arrays,
+    cache: Cache,
+    activation: str | activations.Activation = "relu",
+    *,
+    out: Arrays | None = None,
+) -> None:
+    activations.lookup(activation)
+    layer_names(parameters)
+    checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
+    if out is not None:
+        checks.same_names("out", out, "parameters", parameters)
+        for name, value in parameters.items():
+            checks.same_shape(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
+            checks.same_dtype(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
+
+
+@checks.before(_check_backward)
 def backward(
     grad_logits: Float[np.ndarray, "*runs batch outputs"],
     parameters: Arrays,
     cache: Cache,
     activation: str | activations.Activation = "relu",
+    *,
+    out: Arrays | None = None,
 ) -> Arrays:
     """Carry a gradient back through a multilayer perceptron.
 
@@ -351,33 +367,21 @@ def backward(
         parameters: Weights and biases.
         cache: What `forward` left.
         activation: The same as in `forward`.
+        out: Arrays to write the gradient into, with the names, shapes and dtype of the parameters.
 
     Returns:
         Gradient of the loss in each parameter, under the same keys.
 
     Raises:
         TypeError: If an argument is of a wrong kind.
-        ValueError: If the activation is unknown, or the gradient has not the shape of the logits.
+        ValueError: If the activation is unknown, the gradient has not the shape of the logits, or `out` does not fit.
 
     Source: Rumelhart, Hinton and Williams (1986); derived in the chapter.
     """
     slope = activations.lookup(activation).slope
-    checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
     keys = _layer_keys(tuple(parameters))
-    return _backward(grad_logits, parameters, cache, keys, slope, dict.fromkeys(parameters))
-
-
-def _backward(
-    grad_logits: np.ndarray,
-    parameters: Arrays,
-    cache: Cache,
-    keys: list[tuple[str, str]],
-    slope: Callable,
-    grads: dict[str, np.ndarray | None],
-) -> Arrays:
-    """Put the gradients in the place of what is there: into an array, or a new array in the place of None."""
     ones = _ones(grad_logits.shape[-2], grad_logits.dtype)
-    delta = grad_logits
+    grads, delta = dict.fromkeys(parameters) if out is None else out, grad_logits
     for layer in reversed(range(len(keys))):
         weight, bias = keys[layer]
         grads[weight] = np.matmul(delta.mT, cache.inputs[layer], out=grads[weight])
@@ -420,29 +424,24 @@ def loss_and_gradient(
     return LossAndGradient(value, backward(grad_logits, parameters, cache, activation))
 
 
-class _Trusting(NamedTuple):
-    """A function in two parts, for a loop that calls it often: the check of all examples, and the work on a batch."""
-
-    check: Callable
-    work: Callable  # writes the gradient into `out`
-
-
-def _check_examples(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray) -> None:
-    """Say what `loss_and_gradient` would say of any batch of these examples."""
-    _check_inputs(parameters, inputs)
-    names = layer_names(parameters)
-    checks.labels("targets", targets, parameters[f"{names[-1]}.weight"].shape[-2])
+def _trusting(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray) -> Callable:
+    """Check all examples, and give what computes `loss_and_gradient` for batches of them without looking again."""
+    _check_forward(parameters, inputs)
+    last = parameters[f"{layer_names(parameters)[-1]}.weight"]
+    checks.labels("targets", targets, last.shape[-2])
     checks.shaped("targets", targets, inputs.shape[:-1], of="inputs ask for")
+    run, loss, back = (
+        getattr(function, "unchecked", function)  # what was put in the place of ours is taken as it is
+        for function in (forward, objective.cross_entropy_with_gradient, backward)
+    )
 
+    def work(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray, out: Arrays) -> LossAndGradient:
+        logits, cache = run(parameters, inputs)
+        value, grad_logits = loss(logits, targets)
+        return LossAndGradient(value, back(grad_logits, parameters, cache, out=out))
 
-def _loss_and_gradient(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray, out: Arrays) -> LossAndGradient:
-    function, slope = activations.ACTIVATIONS["relu"]
-    keys = _layer_keys(tuple(parameters))
-    logits, cache = _forward(parameters, inputs, keys, function)
-    loss = objective.cross_entropy_with_gradient
-    value, grad_logits = getattr(loss, "trusting", loss)(logits, targets)
-    return LossAndGradient(value, _backward(grad_logits, parameters, cache, keys, slope, out))
+    return work
 
 
 # For the training loop, which asks for it; it is tested to give the same.
-loss_and_gradient.trusting = _Trusting(_check_examples, _loss_and_gradient)
+loss_and_gradient.trusting = _trusting

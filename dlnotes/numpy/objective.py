@@ -255,6 +255,7 @@ def cross_entropy_backward(
     return (softmax(logits) - _one_hot(labels, logits)) * _share(grad_output, logits)
 
 
+@checks.before(_labels)
 def cross_entropy_with_gradient(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"]
 ) -> LossAndGradient:
@@ -278,10 +279,6 @@ def cross_entropy_with_gradient(
 
     Source: derived in the chapter.
     """
-    return _cross_entropy_with_gradient(logits, _labels(logits, labels))
-
-
-def _cross_entropy_with_gradient(logits: np.ndarray, labels: np.ndarray) -> LossAndGradient:
     *runs, batch, classes = logits.shape
     rows = logits.reshape(-1, classes)
     row_labels = (labels if labels.size == len(rows) else np.broadcast_to(labels, logits.shape[:-1])).reshape(-1)
@@ -294,10 +291,6 @@ def _cross_entropy_with_gradient(logits: np.ndarray, labels: np.ndarray) -> Loss
         blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
         losses = np.concatenate([block_loss(rows[at], row_labels[at], 1 / batch, gradient[at]) for at in blocks])
     return LossAndGradient(np.add.reduce(losses.reshape(*runs, batch), -1) / batch, gradient.reshape(logits.shape))
-
-
-# For the training loop, which checks its examples once.
-cross_entropy_with_gradient.trusting = _cross_entropy_with_gradient
 
 
 def _loss_of_many_classes(

@@ -222,6 +222,8 @@ def backward(
     parameters: Tensors,
     cache: Cache,
     activation: str | activations.Activation = "relu",
+    *,
+    out: Tensors | None = None,
 ) -> Tensors:
     """Carry a gradient back through a multilayer perceptron.
 
@@ -230,13 +232,23 @@ def backward(
     slope = activations.lookup(activation).slope
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
     names = layer_names(parameters)
-    grads, delta = {}, grad_logits
+    if out is not None:
+        _check_out(out, parameters)
+    grads, delta = dict.fromkeys(parameters) if out is None else out, grad_logits
     for layer in reversed(range(len(names))):
-        grads[f"{names[layer]}.weight"] = delta.mT @ cache.inputs[layer]
-        grads[f"{names[layer]}.bias"] = delta.sum(-2)
+        weight, bias = f"{names[layer]}.weight", f"{names[layer]}.bias"
+        grads[weight] = torch.matmul(delta.mT, cache.inputs[layer], out=grads[weight])
+        grads[bias] = torch.sum(delta, -2, out=grads[bias])
         if layer:
-            delta = delta @ parameters[f"{names[layer]}.weight"] * slope(cache.preactivations[layer - 1])
-    return {name: grads[name] for name in parameters}
+            delta = delta @ parameters[weight] * slope(cache.preactivations[layer - 1])
+    return grads
+
+
+def _check_out(out: Tensors, parameters: Tensors) -> None:
+    checks.same_names("out", out, "parameters", parameters)
+    for name, value in parameters.items():
+        checks.same_shape(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
+        checks.same_dtype(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
 
 
 def loss_and_gradient(

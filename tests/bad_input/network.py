@@ -17,11 +17,13 @@ def conv_backward(**wrong):
     return {"grad_output": np.ones((2, 4, 4, 4)), "inputs": IMAGES, "weight": KERNEL, **wrong}
 
 
-def backward(grad, activation="relu"):
+def backward(grad, activation="relu", out=None):
     def kwargs(backend, array):
         parameters = {name: array(value) for name, value in PARAMETERS.items()}
         _, cache = backend.forward(parameters, array(X))
-        return {"grad_logits": array(grad), "parameters": parameters, "cache": cache, "activation": activation}
+        given = {name: array(value) for name, value in out.items()} if isinstance(out, dict) else out
+        named = {"grad_logits": array(grad), "parameters": parameters, "cache": cache, "activation": activation}
+        return named | {"out": given}
 
     return kwargs
 
@@ -56,6 +58,10 @@ CASES = [
     ("backward", backward(np.ones((5, 3))), ValueError, "grad_logits"),
     ("backward", backward(np.ones((5, 2)), "rely"), ValueError, "activation"),
     ("backward", backward(np.ones((5, 2)), 3), TypeError, "activation"),
+    ("backward", backward(np.ones((5, 2)), out=PARAMETERS | {"0.bias": np.ones(3)}), ValueError, "out"),
+    ("backward", backward(np.ones((5, 2)), out=PARAMETERS | {"0.bias": np.ones(2, np.float32)}), TypeError, "out"),
+    ("backward", backward(np.ones((5, 2)), out={"0.bias": np.ones(2)}), ValueError, "out"),
+    ("backward", backward(np.ones((5, 2)), out=[np.ones(2)]), TypeError, "out"),
     ("loss_and_gradient", {"parameters": PARAMETERS, "inputs": X, "targets": LABELS + 2}, ValueError, "labels"),
     (
         "loss_and_gradient",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,13 @@ def short(entry: Entry) -> str:
     if len(families) > 2:
         return f"{families[0]} et al. ({entry.year})"
     return f"{' and '.join(families)} ({entry.year})"
+
+
+def place(entry: Entry) -> str:
+    """Say where an entry was published, as it is set: a range of pages stays whole, and no last number stands alone."""
+    ranged = re.sub(r"(?<=\d)-(?=\d)", "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}", entry.where)
+    whole = re.sub(r" (?=\d[^ ]*$)", "\N{NO-BREAK SPACE}", ranged)
+    return whole[0].upper() + whole[1:]
 
 
 def authors(entry: Entry) -> str:

@@ -94,9 +94,7 @@ def _kernel_code(block: Kernel, name: str, backend: str) -> elements.Element:
     links = elements.element("p", class_="kernel__links")
     identifier = f"dlnotes.{backend}.{name}"
     links.append(
-        elements.element(
-            "a", elements.element("code", identifier), href=context.href(api_page(context, name), identifier)
-        )
+        elements.element("a", elements.breakable(identifier), href=context.href(api_page(context, name), identifier))
     )
     if context.layout.repository:
         links.append(

@@ -65,6 +65,12 @@ def icon(name: str) -> Element:
     return drawn
 
 
+def breakable(identifier: str) -> Element:
+    """Build code of a dotted name that a narrow screen may break after its points and underscores."""
+    first, *rest = re.split(r"(?<=[._])", identifier)
+    return element("code", first, *(child for part in rest for child in (element("wbr"), part)))
+
+
 def badge(verdict: str) -> Element:
     """Build the badge of a verdict: an icon and words, so that it does not depend on color."""
     return element("span", icon(verdict), VERDICTS[verdict], class_=f"verdict verdict--{verdict}")
@@ -73,7 +79,7 @@ def badge(verdict: str) -> Element:
 def note_marks(verb: str, notes: tuple[str, ...], page: str) -> Element:
     """Say which notes make a claim or ask a question; `page` is the link to the page that lists the notes, or empty."""
     said = element("span", f"{verb} in ", class_="claim__notes")
-    for number, note in enumerate(notes):
+    for number, note in enumerate(sorted(notes)):
         if number:
             said[-1].tail = AtomicString(", " if number < len(notes) - 1 else " and ")
         said.append(element("a", note, href=f"{page}#{note.lower()}"))

@@ -276,7 +276,7 @@ def _entry(
     )
     row.append(elements.element("a", entry.title, href=entry.url, class_="references__title"))
     stop = "" if entry.title.endswith(("?", "!")) else "."
-    row[-1].tail = f"{stop} {entry.where}."
+    row[-1].tail = f"{stop} {bibliography.place(entry)}."
     stems = [stem for stem, keys in cited.items() if entry.key in keys]
     if stems:
         said = elements.element("span", " Cited in ", class_="references__cited")

@@ -164,7 +164,7 @@ def draw_signs(numbers: Signs, paper: Paper) -> Figure:
     panels = zip(axes.flat, ("drawn", "digits"), ("Independent inputs", "Digits, second layer"), strict=True)
     for own, name, title in panels:
         for row, color in enumerate(colors):
-            style = {"color": color, "marker": paper.markers[row], "markersize": 3.5}
+            style = {"color": color, "marker": paper.markers[row], "markersize": 3.5, "clip_on": False}
             paper.line(own, numbers, f"{name}[{row}]", x="sizes", **style)
             if name == "drawn":
                 style = {"color": color, "linewidth": 1, "linestyle": paper.dashes[1]}
@@ -176,7 +176,8 @@ def draw_signs(numbers: Signs, paper: Paper) -> Figure:
         own.set_yticks((0, 0.5, 1), ("0", "50%", "100%"))
         ends = paper.value(numbers, f"{name}[:, -1]")
         paper.end_labels(own, numbers.sizes[-1], ends, [WORDS[kind] for kind in SIGNED], colors)
-    axes.flat[0].set_ylabel("agreement of the signs")
+    for own in axes.flat[: 1 if paper.wide else 2]:
+        own.set_ylabel("agreement of the signs")
     return figure
 
 
@@ -237,7 +238,8 @@ def draw_centering(numbers: Centering, paper: Paper) -> Figure:
         style = {"color": color, "linestyle": paper.dashes[row]}
         paper.line(left, numbers, f"outputs[{row}]", x="means", **style)
         paper.band(right, numbers, f"constant[{row}, 0]", f"constant[{row}, 2]", x="layers", color=color)
-        paper.line(right, numbers, f"constant[{row}, 1]", x="layers", marker=paper.markers[row], markersize=3, **style)
+        style |= {"marker": paper.markers[row], "markersize": 3, "clip_on": False}
+        paper.line(right, numbers, f"constant[{row}, 1]", x="layers", **style)
     paper.guide(left.axvline(0, color=paper.grid, linewidth=0.6))
     words, colors = [WORDS[name] for name in CENTERED], paper.colors[: len(CENTERED)]
     left.set(title="Mean output", xlabel="mean of the input", xlim=(-2, 2), ylim=(-1.5, 2.6))
@@ -309,7 +311,7 @@ def draw_moments(numbers: Moments, paper: Paper) -> Figure:
             style = {"color": color, "marker": paper.markers[start], "linestyle": "none", "markersize": 3.5}
             paper.line(own, numbers, f"measured[{row}, {start}]", x="layers", **style)
             paper.theory(own, numbers, f"theory[{row}, {start}]", x="layers", color=color)
-        own.set(yscale="log", title=word, xticks=(0, 5, 10), ylim=(1e-3, 1e3))
+        own.set(yscale="log", title=word, xticks=(0, 5, 10) if paper.wide else (0, 4, 8), ylim=(2e-4, 2e3))
         own.set_yticks([1e-3, 1e-2, 0.1, 1, 10, 100, 1e3], ["0.001", "0.01", "0.1", "1", "10", "100", "1000"])
     axes[1].set_xlabel("layer")
     return figure

@@ -124,9 +124,9 @@ def draw_forms(numbers: Forms, paper: Paper) -> Figure:
     figure, ((*axes,),) = paper.subplots(1, 2, height=240)
     for own, name, color in zip(axes, ("tanh", "sigmoid"), (paper.palette.blue, paper.palette.orange), strict=True):
         paper.line(own, numbers, name, x="points", color=color)
-        own.set(xlabel="x", xticks=(-5, 0, 5))
+        own.set(xlabel="z", xticks=(-5, 0, 5))
     axes[0].set(title="Form with tanh", ylim=(-6e-4, 6e-4))
-    axes[0].set_yticks((-5e-4, 0, 5e-4), ("-0.0005", "0", "0.0005"))
+    axes[0].set_yticks((-5e-4, 0, 5e-4), ("−0.0005", "0", "0.0005"))
     axes[1].set(title="Form with sigmoid", ylim=(-0.024, 0.024))
-    axes[1].set_yticks((-0.02, 0, 0.02), ("-0.02", "0", "0.02"))
+    axes[1].set_yticks((-0.02, 0, 0.02), ("−0.02", "0", "0.02"))
     return figure

@@ -198,7 +198,7 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
     for depth, own in enumerate(axes):
         for row, word in enumerate(RACERS):
             color = paper.palette.orange if word.startswith("sigmoid") else paper.palette.blue
-            for rate in range(3):
+            for rate in (0, 2):  # the best one's own runs are drawn, in place of their mean
                 style = {"color": paper.muted, "marker": "x", "markersize": 3.5, "alpha": 0.6, "linestyle": "none"}
                 points = own.plot(numbers.beside[depth, row, rate], numbers.rows[row], **style)[0]
                 paper.mark(points, f"rows[{row}:{row + 1}]", x=f"beside[{depth}, {row}, {rate}:{rate + 1}]")
@@ -211,9 +211,11 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
             paper.mark(middle, f"rows[{row}:{row + 1}]", x=f"median[{depth}, {row}:{row + 1}]")
             if np.isnan(numbers.median[depth, row]):
                 text = own.text(3, row, f"not in {numbers.limit:.0f}", ha="center", va="center", color=paper.muted)
+                text.set_path_effects(paper.halo(4))
                 paper.mark(text, "limit")
         layers = f"{HIDDEN[depth]} hidden layer{'s' if depth else ''}" if paper.wide else f"{HIDDEN[depth]} hidden"
-        own.set(title=layers, xlim=(0, 6.2), xticks=(0, 2, 4, 6), ylim=(len(RACERS) - 0.4, -0.6))
+        own.set(title=layers, xlim=(0, 6.2), ylim=(len(RACERS) - 0.4, -0.6))
+        own.set_xticks((0, 2, 4, 6) if paper.wide else (0, 2, 4))
         own.grid(True, axis="x")
         own.grid(False, axis="y")
         own.spines["left"].set_visible(False)
@@ -287,20 +289,22 @@ def draw_zig_zag(numbers: ZigZag, paper: Paper) -> Figure:
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=320 if paper.wide else 620)
     left, right = axes.flat
     colors = (paper.palette.orange, paper.palette.blue)
-    words = [f"{name}\nrate {rate:.2f}" for name, rate in zip(("positive", "centered"), numbers.rates, strict=True)]
+    kinds = ("positive", "centered")
+    words = [f"{name}\nrate {rate:.2f}" for name, rate in zip(kinds, numbers.rates, strict=True)]
     for kind, color in enumerate(colors):
         style = {"color": color, "marker": paper.markers[kind], "markersize": 3, "linewidth": 1}
         paper.line(left, numbers, f"paths[{kind}, 1]", x=f"paths[{kind}, 0]", **style)
         name = f"distance[{kind}"
         paper.band(right, numbers, f"{name}, 0]", f"{name}, 2]", x="steps", color=color)
         paper.line(right, numbers, f"{name}, 1]", x="steps", color=color)
-        detour = left.text(-1.6, -1.05 - 0.3 * kind, f"detour {numbers.detour[kind]:.1f}", color=paper.word(color))
-        paper.mark(detour, f"detour[{kind}]")
+        text = f"{kinds[kind]}: detour {numbers.detour[kind]:.1f}"
+        place, style = (-1.6, -1.45 - 0.3 * kind), {"color": paper.word(color), "path_effects": paper.halo(3)}
+        paper.mark(left.text(*place, text, **style), f"detour[{kind}]")
     goal = left.plot(*numbers.goal, color=paper.ink, marker="*", markersize=10, linestyle="none")[0]
     paper.mark(goal, "goal[1:2]", x="goal[0:1]")
     paper.label(left, *numbers.goal, "goal", dy=-16, ha="center")
     left.set(title="One path each", xlabel="first weight", ylabel="second weight", aspect="equal")
-    left.set(xlim=(-1.7, 1.5), ylim=(-1.5, 1.6), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    left.set(xlim=(-1.7, 1.5), ylim=(-1.9, 1.6), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     right.set(yscale="log", title="Distance to the goal", xlabel="step", xlim=(0, numbers.steps[-1]), ylim=(2e-7, 5))
     right.set_yticks((1e-6, 1e-4, 1e-2, 1), ("0.000001", "0.0001", "0.01", "1"))
     ends = np.maximum(numbers.distance[:, 1, -1], 5e-7)
@@ -401,10 +405,12 @@ def draw_dead_units(numbers: DeadUnits, paper: Paper) -> Figure:
         paper.mark(axes[1, kind].axhline(numbers.chance, color=paper.muted, linewidth=0.8), "chance")
     axes[0, 0].set(ylabel="share of silent units", yticks=(0, 0.5, 1), yticklabels=("0", "50%", "100%"))
     axes[1, 0].set(ylabel="training loss", yticks=(0.1, 0.3, 1, 3), yticklabels=("0.1", "0.3", "1", "3"))
-    axes[0, 1].set_xlim(0.09, numbers.rates[-1])
+    axes[0, 1].set_xlim(0.09, 1.35)
     axes[1, 0].set_ylim(0.04, 5)
-    last = [values[1][np.isfinite(values[1])][-1] for values in numbers.silent[1]]
-    paper.end_labels(axes[0, 1], numbers.rates[-1], last, words, colors)
+    for activation, word in enumerate(words):
+        middle = numbers.silent[1, activation, 1]
+        last = np.isfinite(middle).sum() - 1
+        paper.label(axes[0, 1], numbers.rates[last], middle[last], word, color=colors[activation], dx=7, dy=-4)
     return figure
 
 
@@ -479,5 +485,6 @@ def draw_revival(numbers: Revival, paper: Paper) -> Figure:
         labels = paper.end_labels(own, numbers.steps[-1], ends, words, [colors[layer] for layer in seen])
         for layer, label in zip(seen, labels, strict=True):
             paper.mark(label, f"dead[{kind}, {layer}]")
-    axes.flat[0].set_ylabel("share alive again")
+    for own in axes.flat[: 1 if paper.wide else 2]:
+        own.set_ylabel("share alive again")
     return figure

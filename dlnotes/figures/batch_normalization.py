@@ -133,6 +133,7 @@ def draw_explosion(numbers: Explosion, paper: Paper) -> Figure:
         )
     right.set(xscale="log", title="Factor of a layer", xlabel="examples in the batch", ylim=(0.95, None))
     right.minorticks_off()
+    right.set_yticks([1, 1.5, 2, 2.5, 3], ["1", "1.5", "2", "2.5", "3"])
     right.set_xticks(numbers.batches, numbers.batches)
     right.set_xlim(numbers.batches[0] / 1.15, numbers.batches[-1] * 1.15)
     paper.end_labels(right, numbers.batches[-1], numbers.limits, names, colors, dx=14)
@@ -244,12 +245,14 @@ def sight(examples: int = 6, features: int = 8, pixels: int = 5, seed: int = 0) 
 def draw_sight(numbers: Sight, paper: Paper) -> Figure:
     """Draw one square of examples and features for each kind."""
     figure, axes = paper.subplots(*((1, 4) if paper.wide else (2, 2)), height=200 if paper.wide else 360, sharey=True)
+    if paper.wide:  # else the strips of neighbors read as one
+        figure.get_layout_engine().set(wspace=0.16)
     down, across = (np.arange(size + 1) + 0.5 for size in numbers.seen.shape[1:])
     for kind, own in enumerate(axes.flat):
         mesh = own.pcolormesh(across, down, numbers.seen[kind], cmap=paper.ramp, vmin=0, vmax=1)
         mesh.set(edgecolor=paper.background, linewidth=1.2)
         paper.mark(mesh, f"seen[{kind}]")
-        paper.guide(own.plot([3], [2], marker="o", color=paper.ink, markersize=5, linestyle="none")[0])
+        paper.guide(own.plot([3], [2], marker="o", color=paper.background, markersize=5, linestyle="none")[0])
         own.set(title=f"{KINDS[kind]} norm", ylim=(down[-1], down[0]))
         own.set_aspect("equal")
         own.grid(False)

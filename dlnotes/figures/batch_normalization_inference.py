@@ -137,7 +137,7 @@ def draw_inference(numbers: Inference, paper: Paper) -> Figure:
     axes.minorticks_off()
     axes.set_xticks(numbers.sizes, numbers.sizes)
     axes.set_yticks(*PER_CENT)
-    axes.set_xlim(numbers.sizes[0] / 1.1, numbers.sizes[-1])
+    axes.set_xlim(numbers.sizes[0] / 1.1, numbers.sizes[-1] * 1.05)
     ends = [numbers.running, numbers.mixed[1, -1], numbers.sorted[1, -1]]
     texts = ("running\nstatistics", "the batch's,\nall classes", "the batch's,\none class")
     paper.end_labels(axes, numbers.sizes[-1], ends, texts, (green, *colors))

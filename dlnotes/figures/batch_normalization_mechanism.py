@@ -245,6 +245,10 @@ def draw_landscape(numbers: Landscape, paper: Paper) -> Figure:
             paper.line(left, numbers, f"{end}[{row}]", x="steps", linewidth=1, **style)
         paper.line(right, numbers, f"change[{row}]", x="steps", **style)
     left.set(xlabel="step", title="Change of the loss along the gradient")
+    peak, late = numbers.high[0].argmax(), 2 * len(numbers.steps) // 3
+    paper.label(left, numbers.steps[peak], numbers.high[0, peak], "none", color=colors[0], dx=15, dy=-13)
+    below = {"color": colors[1], "dy": -15, "ha": "center"}
+    paper.label(left, numbers.steps[late], numbers.low[1, late], "batch norm", **below)
     right.set(xlabel="step", title="Change of the gradient", yscale="log")
     right.minorticks_off()
     right.set_yticks([3, 10, 30], ["3", "10", "30"])
@@ -348,13 +352,13 @@ def draw_noisy(numbers: Noisy, paper: Paper) -> Figure:
         bar = right.bar([row], numbers.mean_shift[row : row + 1], 0.6, color=color, alpha=0.5)
         paper.mark(bar, f"mean_shift[{row}:{row + 1}]")
     left.set(xlabel="step", title="Training loss", ylim=(0, None), xticks=[50, 100, 150])
-    right.set(title="Shift of a unit's mean in a step", ylim=(0, 0.58))
+    right.set(title="Shift of a unit's mean in a step", ylim=(0, 0.58), yticks=[0, 0.2, 0.4])
     right.set_xticks(range(3), ("none", "batch\nnorm", "batch norm\n+ noise"))
     paper.end_labels(left, numbers.steps[-1], numbers.loss[:, 1, -1], ("none", "batch norm", "+ noise"), colors)
     for row, color in enumerate(colors):
-        height = numbers.mean_shift[row]
+        highest = numbers.shift[row].max()
         dots = {"color": color, "marker": paper.markers[row], "linestyle": "none"}
         paper.line(right, numbers, f"shift[{row}]", x=f"places[{row}]", **dots)
-        text = paper.label(right, row, height, f"{height:.2g}", color=color, dy=14, ha="center")
+        text = paper.label(right, row, highest, f"{numbers.mean_shift[row]:.2g}", color=color, dy=12, ha="center")
         paper.mark(text, f"mean_shift[{row}]")
     return figure

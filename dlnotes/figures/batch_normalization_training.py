@@ -276,8 +276,9 @@ def draw_groups(numbers: Groups, paper: Paper) -> Figure:
         own.set(xscale="log", title=title, xlabel="examples that share statistics", ylim=(0.7, 1.0))
         own.minorticks_off()
         own.set_xticks(numbers.groups, numbers.groups)
-        own.set_xlim(numbers.groups[0] / 1.1, numbers.groups[-1])
+        own.set_xlim(numbers.groups[0] / 1.1, numbers.groups[-1] * 1.1)
         own.set_yticks([0.7, 0.8, 0.9, 1], ["70%", "80%", "90%", "100%"])
-        ends = [paper.value(numbers, f"{field}{part}") for part in ("[1, -1]", "_none", "_layer")]
-        paper.end_labels(own, numbers.groups[-1], ends, ("batch norm", "none", "layer norm"), colors)
+        last, *others = (paper.value(numbers, f"{field}{part}") for part in ("[1, -1]", "_none", "_layer"))
+        texts = ("batch norm", "none and\nlayer norm")  # two lines at one height
+        paper.end_labels(own, numbers.groups[-1], (last, np.mean(others)), texts, (colors[0], paper.muted))
     return figure

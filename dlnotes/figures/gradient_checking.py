@@ -264,8 +264,7 @@ def draw_least_errors(numbers: LeastErrors, paper: Paper) -> Figure:
         own.set(yticks=range(len(SETTINGS)), yticklabels=SETTINGS)
         own.grid(False)
         own.minorticks_off()
-        first = numbers.least[kind, 1, 0], numbers.places[kind, 0]
-        paper.label(own, *first, method, color=color, dy=16 if kind % 2 == 0 else 20, ha="center")
+        paper.label(own, numbers.least[kind, 1, 0], -0.5, method, color=color, ha="center")
     axes.flat[0].set(ylim=(len(SETTINGS) - 0.6, -0.75), xlim=(2e-11, 2e-6), xticks=10.0 ** np.arange(-10, -5))
     axes.flat[1].set(xlim=(1e-5, 3e-2), xticks=10.0 ** np.arange(-5, -1))
     axes.flat[1].set(ylim=(len(SETTINGS) - 0.6, -0.75))
@@ -454,5 +453,5 @@ def draw_precision(numbers: Precision, paper: Paper) -> Figure:
         paper.guide(axes.axvline(unit, color=paper.muted, linewidth=0.8, linestyle=paper.dashes[2]))
         paper.label(axes, unit, 8e-10, name, dx=-5, ha="right", va="bottom", rotation=90, color=paper.muted)
     paper.label(axes, 1e-10, 4e-5, "forward,\nslope 1/2", color=colors[0], dx=-10, dy=22, ha="right")
-    paper.label(axes, 1e-11, 1.7e-7, "centered,\nslope 2/3", color=colors[1], dx=14, dy=-20)
+    paper.label(axes, 1e-11, 1.7e-7, "centered,\nslope 2/3", color=colors[1], dx=14 if paper.wide else 4, dy=-20)
     return figure

@@ -301,9 +301,9 @@ def draw_directions(numbers: Directions, paper: Paper) -> Figure:
         paper.line(axes, numbers, f"missed[{place}]", x="ratios", **style)
         paper.theory(axes, numbers, f"theory[{place}]", x="ratios", color=color)
         where = (0.03, 0.045, 0.2, 0.38)[place]
-        text, shift = (
-            (f"{count}", {"dx": 9, "dy": -10}) if place else ("1 direction", {"dx": -4, "dy": 10, "ha": "right"})
-        )
+        text = f"{count}" if place else "1 direction"
+        shift = {1: {"dx": -4, "dy": 10, "ha": "right"}, 4: {"dx": -7, "dy": -6, "ha": "right"}}
+        shift = shift.get(count, {"dx": 9, "dy": -10})
         paper.label(axes, where, float(miss_probability(np.array(where), count)), text, color=color, **shift)
     axes.set(xscale="log", yscale="log", xlabel="tolerance over true relative error", ylim=(1e-4, 2))
     axes.set(title="Probability of missing the bug", xticks=10.0 ** np.arange(-3, 2), yticks=10.0 ** np.arange(-4, 1))

@@ -99,7 +99,7 @@ def draw_kinks(numbers: Kinks, paper: Paper) -> Figure:
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=330 if paper.wide else 600)
     share, error = axes.flat
     for place, color in enumerate(paper.colors[: len(numbers.crossed)]):
-        style = {"color": color, "marker": paper.markers[place], "linestyle": "none"}
+        style = {"color": color, "marker": paper.markers[place], "linestyle": "none", "zorder": 5 - place}
         paper.line(share, numbers, f"crossed[{place}]", x="steps", **style)
         paper.theory(share, numbers, f"theory[{place}]", x="steps", color=color)
         paper.line(error, numbers, f"relu[{place}]", x="steps", **style)

@@ -109,8 +109,9 @@ def draw_tanh_histograms(numbers: TanhHistograms, paper: Paper) -> Figure:
         for layer in range(depth):
             base = 1.15 * (depth - layer - 1)
             heights = numbers.heights[scale, layer] + base
-            stairs = own.stairs(heights, numbers.edges, baseline=base, fill=True, color=color, linewidth=0.3)
+            stairs = own.stairs(heights, numbers.edges, baseline=base, fill=True, color=color, linewidth=0)
             paper.mark(stairs, f"heights[{scale}, {layer}]", x="edges")
+            paper.guide(own.hlines(base, -1, 1, color=paper.grid, linewidth=0.6))
         paper.band(below, numbers, f"deviation[{scale}, 0]", f"deviation[{scale}, 2]", x="layers", color=color)
         style = {"color": color, "marker": paper.markers[scale], "linestyle": "none"}
         paper.line(below, numbers, f"deviation[{scale}, 1]", x="layers", **style)
@@ -118,7 +119,9 @@ def draw_tanh_histograms(numbers: TanhHistograms, paper: Paper) -> Figure:
     axes[0].set_yticks([1.15 * (depth - layer) + 0.35 for layer in numbers.layers], numbers.layers)
     axes[0].grid(False)
     axes[0].set_ylabel("layer")
-    share = axes[2].text(0, 1.15 * 0.5 * depth, f"{numbers.beyond[2]:.0%}\nbeyond\n±0.99", ha="center", va="center")
+    words = f"{numbers.beyond[2]:.0%}\nbeyond\n±0.99"
+    clear = {"facecolor": paper.background, "edgecolor": "none", "pad": 2}
+    share = axes[2].text(0, 1.15 * 0.5 * depth, words, ha="center", va="center", bbox=clear)
     paper.mark(share, "beyond[2]")
     below.set(yscale="log", xlabel="layer", title="Standard deviation of the activations", xticks=numbers.layers)
     paper.end_labels(below, depth, numbers.theory[:, -1], [axes[scale].get_title("left") for scale in range(3)], colors)

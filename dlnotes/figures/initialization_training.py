@@ -227,7 +227,7 @@ def race(depth: int = 10, width: int = 48, seeds: int = 6, steps: int = 300, eve
 
 
 def draw_race(numbers: Race, paper: Paper) -> Figure:
-    """Draw the losses under each optimizer, the rate beside each line's end."""
+    """Draw the losses under each optimizer, the best rate beside each line's end."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=320 if paper.wide else 560, sharey=True)
     colors = (paper.palette.orange, paper.palette.purple, paper.palette.green, paper.palette.blue)
     for place, (own, optimizer) in enumerate(zip(axes.flat, OPTIMIZERS, strict=True)):
@@ -237,7 +237,7 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
             paper.band(own, numbers, f"{name}, 0]", f"{name}, 2]", x="steps", color=color)
             style = {"color": color, "linestyle": paper.dashes[row], "marker": paper.markers[row], "markevery": 3}
             paper.line(own, numbers, f"{name}, 1]", x="steps", **style)
-        own.set(yscale="log", title=f"{optimizer}, each at its best rate", xlabel="step", xlim=(0, numbers.steps[-1]))
+        own.set(yscale="log", title=f"Training loss, {optimizer}", xlabel="step", xlim=(0, numbers.steps[-1]))
         own.set_yticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
         own.minorticks_off()
         rates = [f"{name}, {rate:g}" for name, rate in zip(STARTS, numbers.rates[place], strict=True)]
@@ -332,6 +332,7 @@ def draw_width_transfer(numbers: WidthTransfer, paper: Paper) -> Figure:
     figure = paper.figure(300 if paper.wide else 540)
     axes = figure.subplot_mosaic([[0, 1, 2]] if paper.wide else [[0, 1], [2, 2]])
     axes[1].sharey(axes[0])
+    own_colors = (paper.palette.amber, paper.ink)  # other colors than those of the widths
     for place, title in enumerate(("Loss, standard", "Loss, maximal update")):
         own = axes[place]
         for width, color in enumerate(paper.colors[: len(numbers.widths)]):
@@ -340,12 +341,12 @@ def draw_width_transfer(numbers: WidthTransfer, paper: Paper) -> Figure:
         own.set(xscale="log", yscale="log", title=title, xlabel="learning rate")
         own.set(xlim=(numbers.rates[0] / (8 if paper.wide else 14), numbers.rates[-1] * 1.5), xticks=[0.001, 0.01])
         own.minorticks_off()
-        color = (paper.palette.orange, paper.palette.blue)[place]
+        color = own_colors[place]
         paper.band(axes[2], numbers, f"best[{place}, 0]", f"best[{place}, 2]", x="widths", color=color)
         style = {"color": color, "marker": paper.markers[place], "linestyle": "none"}
         paper.line(axes[2], numbers, f"best[{place}, 1]", x="widths", **style)
         paper.theory(axes[2], numbers, f"theory[{place}]", x="widths", color=color)
-    below, above = (paper.palette.orange, paper.palette.blue)
+    below, above = own_colors
     paper.label(axes[2], numbers.widths[1], numbers.theory[0, 1], "standard", color=below, dy=-22, ha="right")
     paper.label(axes[2], numbers.widths[-1], numbers.theory[1, -1], "maximal update", color=above, dy=26, ha="right")
     for width, color in enumerate(paper.colors[: len(numbers.widths)]):

@@ -34,6 +34,7 @@ class Surrogates(NamedTuple):
 
 
 JUMP = 80  # place of margin 0, the last at which the 0-1 loss is 1
+KINK = 119  # place of the last margin below 1, at which the hinge still slopes
 
 
 def surrogates(lowest: float = -2.0, highest: float = 3.0, points: int = 201) -> Surrogates:
@@ -66,7 +67,9 @@ def draw_surrogates(numbers: Surrogates, paper: Paper) -> Figure:
             paper.line(own, numbers, f"{field}[0, {part}]", x=f"margins[{part}]", color=colors[0], linewidth=2.6)
         for loss in (1, 2, 3):
             style = {"color": colors[loss], "linestyle": paper.dashes[loss - 1]}
-            paper.line(own, numbers, f"{field}[{loss}]", x="margins", **style)
+            jumps = field == "slopes" and loss == 1
+            for part in (f":{KINK + 1}", f"{KINK + 1}:") if jumps else (":",):
+                paper.line(own, numbers, f"{field}[{loss}, {part}]", x=f"margins[{part}]", **style)
         own.set(xlabel="margin", xlim=(-2, 3), xticks=range(-2, 4))
     left, right = axes.flat
     left.set(title="Loss", ylim=(-0.15, 4.5))
@@ -164,20 +167,26 @@ def draw_log_softmax(numbers: LogSoftmax, paper: Paper) -> Figure:
     """Draw the errors for single and double precision, and where each formula ends."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=340 if paper.wide else 600, sharey=True)
     colors = (paper.palette.orange, paper.palette.green, paper.palette.blue)
-    names = ("as written", "ln of softmax")
+    names = ("as written", "log of softmax")
     for row, (own, title) in enumerate(zip(axes.flat, ("float32", "float64"), strict=True)):
         for column in (2, 1, 0):
             style = {"color": colors[column], "linewidth": 1, "linestyle": "none", "marker": paper.markers[column]}
             paper.line(own, numbers, f"errors[{row}, {column}]", x=f"sizes[{row}, {column}]", markersize=2, **style)
-        own.set(xscale="log", yscale="log", title=title, xlabel="size x of the wrong logit", ylim=(1e-19, 3e2))
+        own.set(
+            xscale="log",
+            yscale="log",
+            title=f"Relative error, {title}",
+            xlabel="size x of the wrong logit",
+            ylim=(1e-19, 3e2),
+        )
         own.set_xticks(10.0 ** np.arange(6))
-        own.set_yticks([1e-18, 1e-15, 1e-10, 1e-5, 1], ["exact", "1e-15", "1e-10", "1e-5", "1"])
+        own.set_yticks([1e-18, 1e-15, 1e-10, 1e-5, 1], ["exact", "$10^{-15}$", "$10^{-10}$", "$10^{-5}$", "1"])
         own.minorticks_off()
         for column, name in enumerate(names):
             end = numbers.thresholds[row, column]
             paper.guide(own.axvline(end, color=colors[column], linewidth=0.8, ymax=0.91 + 0.09 * column))
             text = f"{name}: to {end:.2f}"
-            label = paper.label(own, end, 0.88 + 0.09 * column, text, color=colors[column], dx=5)
+            label = paper.label(own, end, 0.88 + 0.09 * column, text, color=colors[column], dx=(10, 5)[column])
             label.xycoords = own.get_xaxis_transform()
             paper.mark(label, f"thresholds[{row}, {column}]")
         paper.label(own, END, 1e-18, "log-sum-exp", color=colors[2], ha="right", dy=10)

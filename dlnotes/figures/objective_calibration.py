@@ -107,7 +107,7 @@ def reliability(logits: np.ndarray, labels: np.ndarray, bins: int = 10) -> tuple
 def draw_calibration(numbers: Calibration, paper: Paper) -> Figure:
     """Draw the accuracy over the confidence, with the diagonal of honest confidence."""
     figure, ((axes,),) = paper.subplots(height=400)
-    names = ("cross-entropy", "at a temperature", "smoothed labels")
+    names = ("cross-entropy", f"at temperature {numbers.temperature:.2f}", "smoothed labels")
     colors = (paper.palette.orange, paper.palette.blue, paper.palette.green)
     paper.guide(axes.plot((0.3, 1), (0.3, 1), color=paper.muted, linewidth=0.8)[0])
     for row, color in enumerate(colors):
@@ -119,9 +119,11 @@ def draw_calibration(numbers: Calibration, paper: Paper) -> Figure:
     axes.set(xlabel="confidence", title="Share of right predictions", xlim=(0.3, 1.01), ylim=(0.3, 1.04))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks([0.4, 0.6, 0.8, 1], ["40%", "60%", "80%", "100%"])
-    texts = [f"{name}, loss {value:.2f}" for name, value in zip(names, numbers.likelihood, strict=True)]
-    texts.append(f"temperature {numbers.temperature:.2f}")
-    marks = [f"likelihood[{row}]" for row in range(3)] + ["temperature"]
-    for row, (text, color, mark) in enumerate(zip(texts, (*colors, colors[1]), marks, strict=True)):
-        paper.mark(paper.label(axes, 1.0, 0.55 - 0.06 * row, text, color=color, ha="right"), mark)
+    for row, (name, color) in enumerate(zip(names, colors, strict=True)):
+        style = {"color": color, "ha": "right"}
+        label = paper.label(axes, 1.0, 0.52 - 0.05 * row, name, dx=-60, **style)
+        if row == 1:
+            paper.mark(label, "temperature")
+        text = f"loss {numbers.likelihood[row]:.2f}"
+        paper.mark(paper.label(axes, 1.0, 0.52 - 0.05 * row, text, **style), f"likelihood[{row}]")
     return figure

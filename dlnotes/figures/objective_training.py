@@ -151,7 +151,7 @@ def draw_staircase(numbers: Staircase, paper: Paper) -> Figure:
     paper.line(chance, numbers, "changed", x="moves", **style)
     paper.theory(chance, numbers, "proportional", x="moves")
     chance.set(
-        xscale="log", yscale="log", title="Chance that a small move changes it", xlabel="relative size of the move"
+        xscale="log", yscale="log", title="Chance that a move changes the 0-1 loss", xlabel="relative size of the move"
     )
     chance.set(ylim=(1e-4, 1.6))
     chance.set_yticks([1e-4, 1e-3, 1e-2, 0.1, 1], ["0.01%", "0.1%", "1%", "10%", "100%"])
@@ -235,7 +235,7 @@ def draw_after_zero(numbers: AfterZero, paper: Paper) -> Figure:
         own.set(xscale="log", xlabel="step", xlim=(1, end))
         own.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
         own.minorticks_off()
-    loss.set(title="0-1 loss", ylim=(-0.02, 1))
+    loss.set(title="0-1 loss", ylim=(-0.08, 1))
     loss.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     margin.axhline(0, color=paper.muted, linewidth=0.6)
     paper.guide(margin.lines[-1])
@@ -298,7 +298,7 @@ def draw_capacity(numbers: Capacity, paper: Paper) -> Figure:
         axes, numbers.examples, 0.97, f"{numbers.examples} examples", color=paper.muted, dx=-6, ha="right"
     )
     paper.mark(label, "examples")
-    axes.set(xscale="log", xlabel="random features", title="0-1 loss", ylim=(-0.02, 1.02))
+    axes.set(xscale="log", xlabel="random features", title="0-1 loss", ylim=(-0.06, 1.02))
     axes.set_xticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1000"])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     axes.minorticks_off()
@@ -462,7 +462,7 @@ def draw_sure_and_wrong(numbers: SureAndWrong, paper: Paper) -> Figure:
     pull.set(title="Size of the slope in the margin", xlabel="margin", xlim=(-10, 10), ylim=(-0.06, 1.1))
     paper.label(pull, -9.6, 0.93, "cross-entropy", color=colors[0])
     paper.label(pull, -9.6, 0.27, "squared error\nof probabilities", color=colors[1])
-    race.set(title="0-1 loss from a wrong start", xlabel="step", xlim=(0, numbers.steps[-1]), ylim=(-0.02, 1.02))
+    race.set(title="0-1 loss from a wrong start", xlabel="step", xlim=(0, numbers.steps[-1]), ylim=(-0.08, 1.02))
     race.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     texts = [f"rate {rate:g}" for rate in numbers.rates]
     labels = paper.end_labels(race, numbers.steps[-1], numbers.errors[:, 1, -1], texts, colors)

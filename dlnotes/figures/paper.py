@@ -303,6 +303,7 @@ class Paper:
             "va": "center",
             "annotation_clip": False,
             "color": self.word(color or self.ink),
+            "path_effects": self.halo(2),  # so that no grid line runs through the word
             **options,
         }
         return axes.annotate(text, (x, y), (points(dx), points(dy)), textcoords="offset points", **style)

@@ -100,7 +100,7 @@ def forms(x: np.ndarray) -> tuple[np.ndarray, ...]:
 def power(number: float) -> str:
     """Write a large number as its leading digits and a power of ten."""
     exponent = math.floor(math.log10(number))
-    return f"${number / 10**exponent:.1f} \\times 10^{{{exponent}}}$" if exponent > 3 else f"{number:.0f}"
+    return f"${number / 10**exponent:.1f} \\times 10^{{{exponent}}}$" if exponent > 2 else f"{number:.0f}"
 
 
 # --- the cloud at each step ------------------------------------------------------------------------------------------
@@ -147,7 +147,9 @@ def draw_clouds(numbers: Clouds, paper: Paper) -> Figure:
     """Draw for each step the cloud of two features and the map of the Hessian."""
     count = len(STEPS)
     shape = (2, count) if paper.wide else (count, 2)
-    figure, axes = paper.subplots(*shape, height=330 if paper.wide else 640)
+    figure, axes = paper.subplots(*shape, height=330 if paper.wide else 700)
+    if not paper.wide:
+        figure.set_layout_engine("compressed", w_pad=0.03, h_pad=0.03, wspace=0.08)  # squares: less between columns
     for step, name in enumerate(STEPS):
         cloud, square = axes[:, step] if paper.wide else axes[step]
         style = {"linestyle": "none", "marker": "o", "markersize": 1.8, "color": paper.palette.blue, "alpha": 0.6}
@@ -161,7 +163,8 @@ def draw_clouds(numbers: Clouds, paper: Paper) -> Figure:
         paper.mark(mesh, f"hessians[{step}]")
         square.set(aspect="equal", xticks=[], yticks=[], ylim=(13, 0))
         square.spines[["left", "bottom"]].set_visible(False)
-        title = square.set_title(power(numbers.conditions[step]))
+        words = "condition " if step == 0 else ""
+        title = square.set_title(words + power(numbers.conditions[step]))
         paper.mark(title, f"conditions[{step}]")
     return figure
 
@@ -275,7 +278,7 @@ def draw_pictures(numbers: Pictures, paper: Paper) -> Figure:
     count = numbers.tones.shape[1]
     palette = paper.palette
     tones = type(paper.ramp).from_list("tones", [palette.orange, palette.surface, palette.blue])
-    figure, axes = paper.subplots(len(TRANSFORMS), count, height=330 if paper.wide else 210)
+    figure, axes = paper.subplots(len(TRANSFORMS), count, height=374 if paper.wide else 174)
     for row, digit in np.ndindex(*axes.shape):
         own = axes[row, digit]
         mesh = own.pcolormesh(numbers.tones[row, digit], cmap=tones, vmin=0, vmax=1)

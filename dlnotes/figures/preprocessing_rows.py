@@ -89,10 +89,10 @@ def draw_epsilon(numbers: Epsilon, paper: Paper) -> Figure:
     palette = paper.palette
     paper.band(axes, numbers, "whitened[0]", "whitened[2]", x="ratios", color=palette.blue)
     paper.line(axes, numbers, "whitened[1]", x="ratios", color=palette.blue, marker="o")
-    for name, color, dash in (("centered", palette.green, 1), ("standardized", palette.orange, 3)):
+    for name, color, dash, dy in (("centered", palette.green, 1, 9), ("standardized", palette.orange, 3, -9)):
         style = {"color": color, "linewidth": 1.2, "linestyle": paper.dashes[dash]}
         paper.line(axes, numbers, name, x="ends", **style)
-        paper.label(axes, numbers.ends[0], paper.value(numbers, name)[0], f"{name}, not whitened", color=color, dy=-9)
+        paper.label(axes, numbers.ends[0], paper.value(numbers, name)[0], name, color=color, dy=dy)
     paper.label(axes, numbers.ratios[0], numbers.whitened[2, 0], "whitened", color=palette.blue, dy=11)
     axes.set(xscale="log", xlabel="epsilon over the mean variance of a pixel", title="Accuracy of the nearest neighbor")
     axes.set(yticks=[0.92, 0.94, 0.96, 0.98, 1], yticklabels=["92%", "94%", "96%", "98%", "100%"], ylim=(0.91, 1))
@@ -176,17 +176,17 @@ def draw_few_rows(numbers: FewRows, paper: Paper) -> Figure:
     paper.line(left, numbers, "fresh[1]", x="ratios", color=palette.orange, marker="s", linestyle="none")
     paper.theory(left, numbers, "theory", x="ratios", color=palette.orange)
     paper.line(left, numbers, "train", x="ratios", color=palette.blue)
-    left.set(xscale="log", yscale="log", xlabel="rows a feature", title="Mean square of a whitened feature")
-    left.set(xticks=[0.1, 1, 10], xticklabels=["0.1", "1", "10"], yticks=[0.1, 1, 10, 100])
-    left.set_yticklabels(["0.1", "1", "10", "100"])
-    paper.label(left, 1.5, 7, "new rows", color=palette.orange)
+    left.set(xscale="log", yscale="log", xlabel="rows per feature", title="Mean square of a whitened feature")
+    left.set(xticks=[0.1, 1, 10], xticklabels=["0.1", "1", "10"], yticks=[0.01, 0.1, 1, 10, 100])
+    left.set_yticklabels(["0.01", "0.1", "1", "10", "100"])
+    paper.label(left, 1.5, 8, "new rows", color=palette.orange, dx=4)
     paper.label(left, 1.5, 0.45, "fitted rows", color=palette.blue)
     colors = (palette.green, palette.purple, palette.orange)
     for form, color in enumerate(colors):
         style = {"color": color, "marker": paper.markers[form]}
         paper.band(right, numbers, f"accuracy[{form}, 0]", f"accuracy[{form}, 2]", x="digit_ratios", color=color)
         paper.line(right, numbers, f"accuracy[{form}, 1]", x="digit_ratios", **style)
-    right.set(xscale="log", xlabel="rows a pixel", title="Nearest neighbor on digits", ylim=(0, 1))
+    right.set(xscale="log", xlabel="rows per pixel", title="Nearest neighbor on digits", ylim=(0, 1.12))
     right.set(yticks=[0, 0.5, 1], yticklabels=["0", "50%", "100%"], xticks=[0.3, 1, 3], xticklabels=["0.3", "1", "3"])
     names = ("centered", "standardized", "whitened")
     paper.end_labels(right, numbers.digit_ratios[-1], numbers.accuracy[:, 1, -1], names, colors)

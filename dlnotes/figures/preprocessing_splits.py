@@ -250,8 +250,10 @@ def draw_refit(numbers: Refit, paper: Paper) -> Figure:
     left.minorticks_off()
     right.set(xlabel="drift of the features, in deviations", title="Accuracy on 89 drifted rows")
     paper.label(left, 5, 0.71, "their own statistics", color=palette.green, dx=2)
-    paper.label(left, 89, numbers.single[1, -1], "the same,\nall of one class", color=palette.orange, ha="right", dy=22)
+    paper.label(
+        left, 89, numbers.single[1, -1], "the same,\nall of one class", color=palette.orange, ha="right", dy=-22
+    )
     paper.label(left, 89, 0.88, "training statistics", color=palette.blue, ha="right", dy=-4)
     paper.label(right, 4, 0.95, "their own statistics", color=palette.green, ha="right", dy=-16)
-    paper.label(right, 2.6, 0.5, "training\nstatistics", color=palette.blue, ha="right")
+    paper.label(right, 2.6, 0.34, "training\nstatistics", color=palette.blue, ha="right")
     return figure

@@ -37,13 +37,17 @@ class WineDescent(NamedTuple):
 
     Attributes:
         steps: Steps taken.
-        left: Share of the loss above the least one that is left; (form, quantile, step).
+        left: Share of the loss above the least one that is left; (form, quantile, step). Less than LEAST counts as
+            LEAST, just below the figure: a line that drops to nearly 0 in one step then leaves it at that step.
         conditions: Condition number of the Hessian with a bias, on the whole table; one a form.
     """
 
     steps: np.ndarray
     left: np.ndarray
     conditions: np.ndarray
+
+
+LEAST = 9e-4
 
 
 def wine_descent(tables: int = 100, points: int = 111, seed: int = 0) -> WineDescent:
@@ -56,7 +60,7 @@ def wine_descent(tables: int = 100, points: int = 111, seed: int = 0) -> WineDes
         _quantiles(valleys.left_after(valleys.descent(x, targets), steps)) for x in valleys.forms(wine.inputs[rows])
     ]
     conditions = [preprocessing.least_squares_condition(valleys.with_bias(x)) for x in valleys.forms(wine.inputs)]
-    return WineDescent(steps, np.array(left), np.array(conditions))
+    return WineDescent(steps, np.maximum(left, LEAST), np.array(conditions))
 
 
 def draw_wine_descent(numbers: WineDescent, paper: Paper) -> Figure:

@@ -38,6 +38,22 @@ def test_entries_are_named_by_their_authors(authors: list[str], short: str, long
 
 
 @pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("Nature 323, pages 533-536", "Nature 323, pages\xa0533\u2060–\u2060536"),
+        ("documentation of PyTorch", "Documentation of PyTorch"),
+        (
+            "Advances in Neural Information Processing Systems 31",
+            "Advances in Neural Information Processing Systems\xa031",
+        ),
+        ("IEEE Pattern-Recognition", "IEEE Pattern-Recognition"),
+    ],
+)
+def test_ranges_of_pages_and_last_numbers_are_kept_whole(where: str, shown: str) -> None:
+    assert bibliography.place(bibliography.Entry("a", ("B",), 2010, "T", where, "https://a.b", "no", 1)) == shown
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("glorot2010", "Glorot 2010", "key must be"),

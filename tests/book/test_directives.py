@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -102,6 +103,16 @@ def test_a_kernel_links_to_its_source_only_where_the_repository_is_known(book, g
 
 
 # --- claim
+
+
+def test_a_dotted_name_may_break_after_its_points_and_underscores():
+    shown = ElementTree.tostring(elements.breakable("dlnotes.numpy.he_normal"), encoding="unicode")
+    assert shown == "<code>dlnotes.<wbr />numpy.<wbr />he_<wbr />normal</code>"
+
+
+def test_notes_stand_in_their_order():
+    shown = ElementTree.tostring(elements.note_marks("Said", ("N4", "N1", "N3"), ""), encoding="unicode")
+    assert visible(shown) == "Said in N1, N3 and N4"
 
 
 def test_a_claim_shows_the_wording_the_notes_and_the_verdict_in_words(growth):

@@ -50,6 +50,7 @@ def test_surrogates_lie_above_the_zero_one_loss_and_slope_where_it_is_wrong() ->
     assert np.all(shown.slopes[0] == 0)
     right = shown.margins > 1.01
     assert np.all(shown.slopes[1, right] == 0)  # the hinge is content
+    assert shown.slopes[1, [still.KINK, still.KINK + 1]].tolist() == [-1, 0]  # where its slope is drawn broken
     assert np.all(shown.slopes[2, right] < 0)  # the cross-entropy never is
     assert np.all(shown.slopes[3, right] > 0)  # the squared error wants less
 

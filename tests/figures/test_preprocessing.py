@@ -99,7 +99,10 @@ def test_wine_is_learned_in_one_step_in_tens_in_millions_and_in_hundreds_of_mill
     shown = numbers("wine-descent")
     assert np.all(np.diff(shown.left[:, 1], axis=-1) <= 0)
     assert np.all(shown.left[:, :, 0] == pytest.approx(1))
-    assert np.all(shown.left[3, :, 1:] < 1e-20)  # whitened: nothing is left after one step
+    whitened = valleys.descent(valleys.forms(wine.inputs)[3], valleys.one_hot(wine))
+    assert np.all(valleys.left_after(whitened, np.array([1, 2, 100])) < 1e-20)  # nothing is left after one step
+    assert np.all(shown.left[3, :, 1:] == tables.LEAST)
+    assert tables.LEAST < 1e-3  # below the figure
     for form, steps_to_one_percent in enumerate((3.1e8, 1.9e6, 15)):
         crossing = shown.steps[np.argmax(shown.left[form, 1] <= 0.01)]
         assert steps_to_one_percent / 3 < crossing < 3 * steps_to_one_percent

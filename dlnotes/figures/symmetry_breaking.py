@@ -117,7 +117,8 @@ def draw_equal_start(numbers: EqualStart, paper: Paper) -> Figure:
         paper.end_labels(own, numbers.steps[-1], getattr(numbers, field)[:, 1, -1], names, colors)
     style = {"color": paper.ink, "marker": "o", "markersize": 3, "linestyle": "none", "markevery": 4}
     paper.line(left, numbers, "one_unit", x="steps", **style)
-    paper.mark(left.axhline(numbers.chance, color=paper.muted, linewidth=0.8), "chance")
+    guessing = {"color": paper.ink, "linewidth": 1, "linestyle": paper.dashes[2], "zorder": 3}
+    paper.mark(left.axhline(numbers.chance, **guessing), "chance")
     return figure
 
 
@@ -350,13 +351,13 @@ def _muon() -> adaptive_methods.Partition:
 
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Muon": _muon,
-    "RMSprop": lambda: adaptive_methods.RMSprop(0.003),
     "Adagrad": lambda: adaptive_methods.Adagrad(0.03),
+    "RMSprop": lambda: adaptive_methods.RMSprop(0.003),
+    "gradient descent": lambda: minibatch.SGD(0.3),
     "NAdam": lambda: adaptive_methods.NAdam(0.003),
-    "AMSGrad": lambda: adaptive_methods.AMSGrad(0.003),
-    "AdamW": lambda: adaptive_methods.AdamW(0.003),
     "Adam": lambda: adaptive_methods.Adam(0.003),
-    "descent": lambda: minibatch.SGD(0.3),
+    "AdamW": lambda: adaptive_methods.AdamW(0.003),
+    "AMSGrad": lambda: adaptive_methods.AMSGrad(0.003),
     "Nesterov": lambda: momentum.Nesterov(0.03),
     "momentum": lambda: momentum.Momentum(0.03),
     "Lion": lambda: adaptive_methods.Lion(0.001),
@@ -415,7 +416,8 @@ def draw_optimizers(numbers: Optimizers, paper: Paper) -> Figure:
     axes.minorticks_off()
     axes.grid(axis="x")
     never = list(OPTIMIZERS).index("Lion")
-    text = axes.text(60, never, f"not in {numbers.last} steps", va="center", ha="center", color=paper.ink)
+    text = axes.text(numbers.last, never, f"not in {numbers.last} steps", va="center", ha="right", color=paper.ink)
+    text.set_path_effects(paper.halo(3))
     paper.mark(text, "last")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handlelength=1)
     return figure

@@ -265,7 +265,7 @@ def draw_staircase(numbers: Staircase, paper: Paper) -> Figure:
     for own, field in zip(axes.flat, ("losses", "ranks"), strict=True):
         for start, color in enumerate(colors):
             paper.band(own, numbers, f"{field}[{start}, 0]", f"{field}[{start}, 2]", x="times", color=color)
-            paper.line(own, numbers, f"{field}[{start}, 1]", x="times", color=color, label=names[start])
+            paper.line(own, numbers, f"{field}[{start}, 1]", x="times", color=color, linewidth=2.4, label=names[start])
         own.set(xlim=(0, numbers.times[-1]))
     paper.theory(axes[0, 0], numbers, "theory", x="times", label="theory")
     axes[0, 0].set(title="Loss", ylim=(-0.5, None))

@@ -111,13 +111,13 @@ def draw_factors(numbers: Factors, paper: Paper) -> Figure:
     end = numbers.back[-1]
     colors = (paper.palette.green, paper.palette.blue, paper.palette.orange)
     for place, color in enumerate(colors):
-        style = {"color": color, "marker": paper.markers[place], "markevery": 10}
+        style = {"color": color, "marker": paper.markers[place], "markevery": 10, "linewidth": 2.4}
         paper.line(left, numbers, f"identities[{place}]", x="back", **style)
         paper.theory(left, numbers, f"powers[{place}]", x="back")
     shades = paper.colors[: len(FAMILIES)]
     for place, color in enumerate(shades):
         paper.band(right, numbers, f"networks[{place}, 0]", f"networks[{place}, 2]", x="back", color=color)
-        paper.line(right, numbers, f"networks[{place}, 1]", x="back", color=color)
+        paper.line(right, numbers, f"networks[{place}, 1]", x="back", color=color, linewidth=2.4)
         paper.theory(right, numbers, f"theory[{place}]", x="back")
     for own, title in ((left, "c times the identity"), (right, "Networks on digits")):
         own.set(yscale="log", title=title, xlim=(0, end), xlabel="layers passed on the way back")
@@ -200,7 +200,7 @@ def draw_transient(numbers: Transient, paper: Paper) -> Figure:
     paper.label(left, 20, numbers.floor[20], r"$\rho^t$", dx=-6, dy=-12, ha="right")
     paper.band(right, numbers, "gaussian[0]", "gaussian[2]", x="exponents", color=orange)
     paper.line(right, numbers, "gaussian[1]", x="exponents", color=orange)
-    paper.line(right, numbers, "diagonal", x="exponents", color=paper.palette.green)
+    paper.line(right, numbers, "diagonal", x="exponents", color=paper.palette.green, linewidth=2.4)
     paper.theory(right, numbers, "floor", x="exponents")
     right.set(yscale="log", title="The same spectral radius, 0.9", xlabel="t", xlim=(0, numbers.exponents[-1]))
     paper.label(right, 18, numbers.gaussian[2, 18], "Gaussian, 100 × 100", color=orange, dx=4, dy=10)
@@ -343,7 +343,7 @@ def jacobians(depth: int = 51, width: int = 40, networks: int = 6, seed: int = 0
 
 def draw_jacobians(numbers: Jacobians, paper: Paper) -> Figure:
     """Draw the singular values by rank, a panel for each activation function."""
-    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=320 if paper.wide else 700, sharey=True)
+    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=340 if paper.wide else 700, sharey=True)
     colors = (paper.palette.orange, paper.palette.blue, paper.palette.green)
     for row, (own, title) in enumerate(zip(axes.flat, ("linear", "tanh", "ReLU"), strict=True)):
         for column, color in enumerate(colors):
@@ -351,10 +351,13 @@ def draw_jacobians(numbers: Jacobians, paper: Paper) -> Figure:
             paper.line(own, numbers, f"values[{row}, {column}]", x="ranks", label=WEIGHTS[column], **style)
         if not row:
             paper.theory(own, numbers, "theory", x="ranks")
-        own.set(yscale="log", title=title, xlim=(0, 1), ylim=(1e-48, 1e8), yticks=10.0 ** np.arange(-40, 1, 10))
+        own.set(yscale="log", title=title, xlim=(0, 1), ylim=(1e-58, 1e8), yticks=10.0 ** np.arange(-50, 1, 10))
+        own.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         if row == 2 or paper.wide:
-            own.set_xlabel("rank, the largest first")
-    axes.flat[0].legend(loc="lower left", handletextpad=0.2)
+            own.set_xlabel("rank over width, largest first")
+    handles = axes.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper left", ncols=3, handletextpad=0.2)
+    figure.get_layout_engine().set(wspace=0.1)  # so that the 1 of a panel stands off the 0 of the next
     return figure
 
 
@@ -429,7 +432,7 @@ class Skips(NamedTuple):
 
     Attributes:
         back: Layers passed on the way back.
-        networks: tanh networks on digits, root of the mean square; (design, quantile, layers passed).
+        networks: ReLU networks on digits, root of the mean square; (design, quantile, layers passed).
         theory: The same in the limit of wide layers; (design, layers passed).
     """
 
@@ -479,7 +482,7 @@ def draw_skips(numbers: Skips, paper: Paper) -> Figure:
     colors = (paper.palette.orange, paper.palette.blue, paper.palette.green, paper.palette.purple)
     for place, color in enumerate(colors):
         paper.band(axes, numbers, f"networks[{place}, 0]", f"networks[{place}, 2]", x="back", color=color)
-        paper.line(axes, numbers, f"networks[{place}, 1]", x="back", color=color, linestyle=paper.dashes[place])
+        paper.line(axes, numbers, f"networks[{place}, 1]", x="back", color=color, linewidth=2.2)
         paper.theory(axes, numbers, f"theory[{place}]", x="back")
     end = numbers.back[-1]
     axes.set(yscale="log", title="Gradient over that of the last layer", xlim=(0, end))

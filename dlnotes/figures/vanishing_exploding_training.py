@@ -320,12 +320,12 @@ def draw_live(numbers: Live, paper: Paper) -> Figure:
     for place, (own, name) in enumerate(zip(axes.flat, PATIENTS, strict=True)):
         values = np.ma.masked_invalid(numbers.ratios[place])
         mesh = own.pcolormesh(edges, layers, values, cmap=paper.ramp, vmin=-8, vmax=0)
-        mesh.set(edgecolor="face", linewidth=0.3)
+        mesh.set(edgecolor="face", linewidth=1)
         paper.mark(mesh, f"ratios[{place}]")
         strip = own.pcolormesh(
             edges, depth + np.array([1.0, 2.2]), numbers.faults[[place]], cmap=hues, vmin=0, vmax=len(colors) - 1
         )
-        strip.set(edgecolor="face", linewidth=0.3)
+        strip.set(edgecolor="face", linewidth=1)
         paper.mark(strip, f"faults[{place}]")
         dots = {"color": paper.ink, "marker": "o", "markersize": 2.2, "linestyle": "none"}
         paper.line(own, numbers, f"named[{place}]", x="steps", **dots).set_path_effects(paper.halo(1.5))

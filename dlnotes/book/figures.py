@@ -201,19 +201,34 @@ def _keep(layout: layouts.Layout, figure: Figure, numbers: Any, key: str, second
     _replace(_numbers_path(layout, figure), content.getvalue())
 
 
-def _fresh(layout: layouts.Layout, figure: Figure) -> dict[str, np.ndarray]:
-    """Give the numbers kept if the code that they came from is still the same, else nothing."""
-    kept = _kept(layout, figure)
-    return (
-        kept
-        if kept and str(kept[_KEY]) == figure_keys.of_numbers(layout, path_of(layout, figure), figure.function)
-        else {}
+class _Keys(NamedTuple):
+    """What the code is of which a figure's numbers, and its drawing, are made.
+
+    They are taken before any process imports the code. What changes on the way then leaves an old key behind, and is
+    done again the next time.
+    """
+
+    numbers: str
+    drawing: str
+
+
+def _keys(layout: layouts.Layout, figure: Figure) -> _Keys:
+    path = path_of(layout, figure)
+    return _Keys(
+        figure_keys.of_numbers(layout, path, figure.function),
+        figure_keys.of_drawing(layout, path, DRAW + figure.function),
     )
 
 
-def _digest(layout: layouts.Layout, figure: Figure, kept: dict[str, np.ndarray]) -> str:
+def _fresh(layout: layouts.Layout, figure: Figure, keys: _Keys) -> dict[str, np.ndarray]:
+    """Give the numbers kept if the code that they came from is still the same, else nothing."""
+    kept = _kept(layout, figure)
+    return kept if kept and str(kept[_KEY]) == keys.numbers else {}
+
+
+def _digest(layout: layouts.Layout, figure: Figure, kept: dict[str, np.ndarray], keys: _Keys) -> str:
     """Hash what a drawing depends on, and the drawings themselves, so that a file lost or changed is drawn again."""
-    digest = hashlib.sha256(figure_keys.of_drawing(layout, path_of(layout, figure), DRAW + figure.function).encode())
+    digest = hashlib.sha256(keys.drawing.encode())
     for name in sorted(kept.keys() - {_KEY, _SECONDS}):
         array = kept[name]
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -232,19 +247,18 @@ def _stamp(layout: layouts.Layout, figure: Figure) -> tuple[str, float]:
         return "", 0.0
 
 
-def _do(root: Path, figure: Figure) -> Done:
+def _do(root: Path, figure: Figure, keys: _Keys) -> Done:
     """Compute and draw one figure, as far as something has changed; runs in a process of its own."""
     layout = layouts.Layout(root)
     module = load(layout, figure)
-    kept, computed = _fresh(layout, figure), False
+    kept, computed = _fresh(layout, figure, keys), False
     if not kept:
         start = time.perf_counter()
         numbers = compute(module, figure)
-        key = figure_keys.of_numbers(layout, path_of(layout, figure), figure.function)
-        _keep(layout, figure, numbers, key, time.perf_counter() - start)
+        _keep(layout, figure, numbers, keys.numbers, time.perf_counter() - start)
         kept, computed = _kept(layout, figure), True
     digest, seconds = _stamp(layout, figure)
-    drawn = digest != _digest(layout, figure, kept)
+    drawn = digest != _digest(layout, figure, kept, keys)
     if drawn:
         start = time.perf_counter()
         numbers = _restored(module, figure, kept)
@@ -252,7 +266,7 @@ def _do(root: Path, figure: Figure) -> Done:
             drawing = svg(module, figure, numbers, width, theme)
             _replace(layout.figure(figure.stem, figure.name, width, theme), drawing.encode())
         seconds = time.perf_counter() - start
-        _replace(_stamp_path(layout, figure), f"{_digest(layout, figure, kept)} {seconds:.3f}\n".encode())
+        _replace(_stamp_path(layout, figure), f"{_digest(layout, figure, kept, keys)} {seconds:.3f}\n".encode())
     return Done(figure, computed, float(kept[_SECONDS]), drawn, seconds)
 
 
@@ -269,10 +283,10 @@ def _restored(module: ModuleType, figure: Figure, kept: dict[str, np.ndarray]) -
 # --- all figures ------------------------------------------------------------------------------------------------------
 
 
-def _attempt(root: Path, figure: Figure) -> Done | str:
+def _attempt(root: Path, figure: Figure, keys: _Keys) -> Done | str:
     """Do one figure, or say what went wrong and where in the chapter's file."""
     try:
-        return _do(root, figure)
+        return _do(root, figure, keys)
     except Exception as error:
         layout = layouts.Layout(root)
         path = path_of(layout, figure).resolve()
@@ -306,7 +320,7 @@ def _quiet_on_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _run(layout: layouts.Layout, figures: tuple[Figure, ...], bar: Any) -> Iterator[Done | str]:
+def _run(layout: layouts.Layout, figures: dict[Figure, _Keys], bar: Any) -> Iterator[Done | str]:
     """Do the figures in separate processes, those that took longest last time first, and give each as it ends."""
     waiting = sorted(figures, key=lambda figure: float(_kept(layout, figure).get(_SECONDS, np.inf)))
     processes = min(PROCESSES, os.cpu_count() or 1, len(figures))
@@ -319,7 +333,7 @@ def _run(layout: layouts.Layout, figures: tuple[Figure, ...], bar: Any) -> Itera
             while waiting and len(running) < processes:
                 figure = waiting.pop()
                 with _environment(ONE_THREAD):
-                    running[pool.submit(_attempt, layout.root, figure)] = figure
+                    running[pool.submit(_attempt, layout.root, figure, figures[figure])] = figure
             bar.set_postfix_str(", ".join(map(str, running.values())))
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 del running[future]
@@ -331,11 +345,11 @@ def _run(layout: layouts.Layout, figures: tuple[Figure, ...], bar: Any) -> Itera
             process.terminate()
 
 
-def _settled(layout: layouts.Layout, figure: Figure) -> Done | None:
+def _settled(layout: layouts.Layout, figure: Figure, keys: _Keys) -> Done | None:
     """Say that nothing has to be done for a figure, or give None."""
-    kept = _fresh(layout, figure)
+    kept = _fresh(layout, figure, keys)
     digest, seconds = _stamp(layout, figure)
-    if not kept or digest != _digest(layout, figure, kept):
+    if not kept or digest != _digest(layout, figure, kept, keys):
         return None
     return Done(figure, False, float(kept[_SECONDS]), False, seconds)
 
@@ -365,11 +379,12 @@ def draw(layout: layouts.Layout, stems: Iterable[str] | None = None, *, progress
     from tqdm import tqdm
 
     figures = find(layout, stems)
+    keys = {figure: _keys(layout, figure) for figure in figures}
     done: dict[Figure, Done] = {}
     for figure in figures:
-        if settled := _settled(layout, figure):
+        if settled := _settled(layout, figure, keys[figure]):
             done[figure] = settled
-    left = tuple(figure for figure in figures if figure not in done)
+    left = {figure: keys[figure] for figure in figures if figure not in done}
     failures = []
     if left:
         with tqdm(total=len(left), desc="figures", unit="figure", disable=not progress, leave=False) as bar:
@@ -407,7 +422,7 @@ def report(done: Iterable[Done]) -> str:
 def numbers(layout: layouts.Layout, figure: Figure) -> Any:
     """Give a figure's numbers: those kept if its code has not changed, else computed now, and kept."""
     module = load(layout, figure)
-    kept = _fresh(layout, figure)
+    kept = _fresh(layout, figure, _keys(layout, figure))
     if not kept:
         draw(layout, [figure.stem], progress=False)
         kept = _kept(layout, figure)

@@ -141,6 +141,20 @@ def test_draws_again_only_what_has_changed(book: Layout) -> None:
     assert draw(book) == {**nothing, "curve": (True, False)}
 
 
+@pytest.mark.usefixtures("kernel")
+def test_what_is_changed_while_figures_are_drawn_is_drawn_again(book: Layout) -> None:
+    change = """from pathlib import Path
+
+    path = Path(__file__)
+    path.write_text(path.read_text().replace("height=20" + "0", "height=210"))
+    return Curve("""
+    edit(book, "return Curve(", change)
+    assert draw(book)["curve"] == (True, True)
+    assert draw(book)["curve"] == (False, True)
+    assert figures.size(book.figure("growth", "curve", "wide", "dark")) == (papers.WIDE_PIXELS, 210)
+    assert draw(book)["curve"] == (False, False)
+
+
 def test_a_change_in_a_module_that_is_reached_counts(book: Layout) -> None:
     path, package = book.figures("growth"), book.package
     key = figure_keys.of_numbers(book, path, "curve")

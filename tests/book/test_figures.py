@@ -355,9 +355,11 @@ def test_interrupted_it_keeps_what_is_done_and_leaves_nothing_half_done(book: La
     path = book.package / "figures/growth.py"
     path.write_text(path.read_text() + SLOW)
     script = f"""
+        import signal
         from pathlib import Path
         from dlnotes.book import figures, layout
         if __name__ == "__main__":
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
             figures.draw(layout.Layout(Path({str(book.root)!r})), progress=False)
     """
     (book.root / "run.py").write_text(textwrap.dedent(script))

@@ -272,20 +272,22 @@ def labels(name: str, array: Any, classes: int) -> Any:
     return array
 
 
-def same_dtype(name: str, array: Any, other_name: str, other: Any) -> Any:
-    """Give `array` back if it has the other's dtype."""
-    if array.dtype != other.dtype:
-        wanted = str(other.dtype).removeprefix("torch.")
-        _refuse(TypeError, name, f"of the dtype of {other_name}, {wanted}", f"dtype {array.dtype}")
-    return array
-
-
 def same_names(name: str, mapping: Any, other_name: str, other: Any) -> Any:
     """Give `mapping` back if it is a mapping with the other's names, in any order."""
     for argument, given in ((name, mapping), (other_name, other)):
         instance(argument, given, Mapping, "a mapping from names to arrays")
     if set(mapping) != set(other):
         _refuse(ValueError, name, f"of the names of {other_name}, {sorted(other)}", f"names {sorted(mapping)}")
+    return mapping
+
+
+def same_arrays(name: str, mapping: Any, other_name: str, other: Any) -> Any:
+    """Give `mapping` back if it holds arrays of the other's names, shapes and dtypes."""
+    for key, array in same_names(name, mapping, other_name, other).items():
+        same_shape(f"{name}[{key!r}]", array, f"{other_name}[{key!r}]", other[key])
+        if array.dtype != other[key].dtype:
+            rule = f"of the dtype of {other_name}[{key!r}], {str(other[key].dtype).removeprefix('torch.')}"
+            _refuse(TypeError, f"{name}[{key!r}]", rule, f"dtype {array.dtype}")
     return mapping
 
 

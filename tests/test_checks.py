@@ -71,8 +71,8 @@ PASSES = [
     ("broadcasts", np.zeros((1, 3, 1)), (2, 3, 4), {"of": "x has"}),
     ("broadcasts", 0.5, (2,), {"of": "x has"}),
     ("same_shape", GRID, "other", np.ones((2, 3, 4))),
-    ("same_dtype", FLOATS, "other", GRID),
     ("same_names", {"a": 1, "b": 2}, "other", {"b": 3, "a": 4}),
+    ("same_arrays", {"a": FLOATS}, "other", {"a": FLOATS + 1}),
     ("square", SYMMETRIC),
     ("square", np.ones((1, 1))),
     ("square", np.ones((4, 3, 2, 2))),
@@ -202,9 +202,9 @@ REFUSALS = [
         "shape (1, 2)",
     ),
     ("same_shape", FLOATS, "other", GRID, ValueError, "of the shape of other, (2, 3, 4)", "shape (2,)"),
-    ("same_dtype", FLOATS, "other", WHOLE, TypeError, "of the dtype of other, int64", "dtype float64"),
     ("same_names", {"a": 1}, "other", {"b": 1}, ValueError, "of the names of other, ['b']", "names ['a']"),
     ("same_names", [1], "other", {"b": 1}, TypeError, "a mapping from names to arrays", "a list"),
+    ("same_arrays", {"a": FLOATS}, "other", {"b": FLOATS}, ValueError, "of the names of other, ['b']", "names ['a']"),
     ("square", np.ones((2, 3)), ValueError, "a square matrix of at least one row", "shape (2, 3)"),
     ("square", np.ones((0, 0)), ValueError, "a square matrix of at least one row", "shape (0, 0)"),
     ("square", FLOATS, ValueError, "an array of at least 2 axes", "shape (2,)"),
@@ -292,6 +292,19 @@ def test_what_does_not_is_named(case, convert):
         if "array(" in message:
             return
     assert message == f"argument must be {rule}, got {said}"
+
+
+@pytest.mark.parametrize("convert", BACKENDS, ids=["numpy", "torch"][: len(BACKENDS)])
+def test_same_arrays_names_the_array_that_differs(convert):
+    wanted = {"a": convert(FLOATS), "b": convert(FLOATS)}
+    with pytest.raises(
+        ValueError, match=r"given\['b'\] must be of the shape of other\['b'\], \(2,\), got shape \(2, 3, 4\)"
+    ):
+        checks.same_arrays("given", wanted | {"b": convert(GRID)}, "other", wanted)
+    with pytest.raises(
+        TypeError, match=r"given\['a'\] must be of the dtype of other\['a'\], float64, got dtype .*int64"
+    ):
+        checks.same_arrays("given", wanted | {"a": convert(WHOLE)}, "other", wanted)
 
 
 def test_before_checks_first_and_keeps_the_function_behind_the_check():

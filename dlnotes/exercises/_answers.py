@@ -1,4 +1,4 @@
-"""What every checker asks of an answer: that there is one, of the right kind. What is wrong with it, it says itself."""
+"""What every checker asks of an answer first: that there is one, of the right kind. The rest is up to the checker."""
 
 from __future__ import annotations
 

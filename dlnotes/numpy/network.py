@@ -342,10 +342,7 @@ def _check_backward(
     layer_names(parameters)
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
     if out is not None:
-        checks.same_names("out", out, "parameters", parameters)
-        for name, value in parameters.items():
-            checks.same_shape(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
-            checks.same_dtype(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
+        checks.same_arrays("out", out, "parameters", parameters)
 
 
 @checks.before(_check_backward)

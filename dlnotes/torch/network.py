@@ -233,7 +233,7 @@ def backward(
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
     names = layer_names(parameters)
     if out is not None:
-        _check_out(out, parameters)
+        checks.same_arrays("out", out, "parameters", parameters)
     grads, delta = dict.fromkeys(parameters) if out is None else out, grad_logits
     for layer in reversed(range(len(names))):
         weight, bias = f"{names[layer]}.weight", f"{names[layer]}.bias"
@@ -242,13 +242,6 @@ def backward(
         if layer:
             delta = delta @ parameters[weight] * slope(cache.preactivations[layer - 1])
     return grads
-
-
-def _check_out(out: Tensors, parameters: Tensors) -> None:
-    checks.same_names("out", out, "parameters", parameters)
-    for name, value in parameters.items():
-        checks.same_shape(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
-        checks.same_dtype(f"out[{name!r}]", out[name], f"parameters[{name!r}]", value)
 
 
 def loss_and_gradient(

@@ -6,7 +6,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # More for the benchmarks: `make bench BENCH="dropout --rounds 31"`.
 BENCH ?=
-# More for pytest: `make test PYTEST="tests/test_blocks.py -x"`.
+# More for pytest: `make test PYTEST="tests/test_blocks.py -x"`. Tests run in two processes; "-n 0" runs them in one.
 PYTEST ?=
 # More for the breaking of kernels: `make mutants MUTANTS="dlnotes.numpy.objective"`; --help lists all.
 MUTANTS ?=
@@ -38,7 +38,8 @@ figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
 	$(RUN) -m dlnotes figures
 
 test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
-	$(RUN) -m pytest $(PYTEST)
+	$(if $(PYTEST),,$(RUN) -m dlnotes figures)
+	$(RUN) -m pytest -n 2 $(PYTEST)
 
 bench: $(VENV)/.bench  ## time the kernels beside their peers, for the page on benchmarks (some minutes)
 	$(RUN) -m benchmarks $(BENCH)

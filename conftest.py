@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ NEEDED_BY_THE_GATE = (
     "sklearn",
     "threadpoolctl",
     "torch",
+    "xdist",
     "yaml",
 )
 
@@ -74,6 +76,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and not _has_cuda():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+# What several tests share and is dear to make, and the longest tests, are handed out first.
+FIRST = ("the built site", "tests/test_blocks.py", "tests/test_sabotage.py")
+
+
+def shared(nodeid: str) -> str:
+    """Name what a test shares with others, so that one process runs them all: a file, the built site, a figure."""
+    file, _, test = nodeid.partition("::")
+    if file.startswith("tests/site/"):
+        return "the built site"
+    figure = re.search(r"\[(\w+/[a-z0-9-]+?)(?:-(?:wide|narrow)-(?:light|dark))?\]$", test)
+    if file == "tests/test_figures.py" and figure:
+        return figure[1]
+    return file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Under `-n` hand the tests out by what they share; without pytest-xdist nobody asks."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatTheyShare(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return shared(nodeid)
+
+        def _assign_work_unit(self, node) -> None:
+            early = next((name for name in FIRST if name in self.workqueue), None)
+            if early:
+                self.workqueue.move_to_end(early, last=False)
+            super()._assign_work_unit(node)
+
+    return ByWhatTheyShare(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -138,7 +173,7 @@ class Block(pytest.Item):
             # A busy machine makes a block slower and never faster, so the least of three runs is the block's own time.
             while again and seconds > blocks.BLOCK_BUDGET and again < 3:
                 seconds, again = min(seconds, blocks.run(self.fence, self.path).seconds), again + 1
-        self.user_properties.append(("block", (self.path.stem, backend, seconds)))
+        self.user_properties.append(("block", (_chapter(self.path), backend, seconds)))
         if result.error is not None:
             raise result.error
         limit = blocks.SLACK * blocks.BLOCK_BUDGET
@@ -152,6 +187,11 @@ class Block(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.fence.line - 1, f"{self.path.stem}, block of line {self.fence.line}"
+
+
+def _chapter(page: Path) -> str:
+    """Give the word of the chapter to which a page belongs; any other page goes by its own name."""
+    return page.parent.name if page.parent.parent.name == "chapters" else page.stem
 
 
 class TooSlow(Exception):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import kernels, learning, nets, rows
+from dlnotes import optimizers
 from dlnotes.numpy import adaptive_methods, batch_normalization, momentum
 
 COPY = "copy"
@@ -65,7 +66,6 @@ def adam(size: int = SIZE, device: str = "cuda", compiled: bool = True, clipped:
 
     from dlnotes.torch import adaptive_methods as torch_adaptive
     from dlnotes.torch import gradient_clipping
-    from dlnotes.torch import training as torch_training
 
     w, g, m = (normal(device, size, seed=seed) for seed in range(3))
     v = normal(device, size, seed=3).square_()
@@ -77,7 +77,7 @@ def adam(size: int = SIZE, device: str = "cuda", compiled: bool = True, clipped:
         if clipped:
             grads = gradient_clipping.clip_by_global_norm(grads, limit)
         updates, after = optimizer.update(grads, before, params)
-        return torch_training.apply_updates(params, updates), after
+        return optimizers.apply_updates(params, updates), after
 
     ours = function(step, compiled)
     factor = 0.5 if clipped else 1.0
@@ -148,7 +148,6 @@ def momentum_step(size: int = SIZE, device: str = "cuda", compiled: bool = True)
     import torch
 
     from dlnotes.torch import momentum as torch_momentum
-    from dlnotes.torch import training as torch_training
 
     w, g, velocity = (normal(device, size, seed=seed) for seed in range(3))
     optimizer = torch_momentum.Momentum(0.1)
@@ -156,7 +155,7 @@ def momentum_step(size: int = SIZE, device: str = "cuda", compiled: bool = True)
 
     def step(params: dict, grads: dict, before: Any) -> tuple:
         updates, after = optimizer.update(grads, before, params)
-        return torch_training.apply_updates(params, updates), after
+        return optimizers.apply_updates(params, updates), after
 
     ours = function(step, compiled)
 
@@ -334,7 +333,7 @@ class ManyRuns:
 
         with torch.no_grad():
             losses, gradients = torch_network.loss_and_gradient(self.params, self.x, self.y)
-            type(self.optimizer).update.in_place(self.optimizer, gradients, self.state, self.params)
+            self.optimizer.update_in_place(gradients, self.state, self.params)
         return losses
 
     def capture(self) -> Callable[[], Any]:

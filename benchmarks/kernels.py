@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import loops, rows
+from dlnotes import optimizers
 from dlnotes.numpy import activations, adaptive_methods, batch_normalization, dropout, objective, training
 
 NONE = np.zeros(0)  # the answer of a contestant that checks itself
@@ -183,7 +184,7 @@ def pure_adam(start: np.ndarray, gradient: np.ndarray, steps: int) -> Pair:
 
     def step(at: dict) -> None:
         updates, at["state"] = optimizer.update(grads, at["state"], at["parameters"])
-        at["parameters"] = training.apply_updates(at["parameters"], updates)
+        at["parameters"] = optimizers.apply_updates(at["parameters"], updates)
 
     def answer() -> np.ndarray:
         at = fresh()

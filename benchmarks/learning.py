@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks import loops, nets, rows
 from dlnotes.numpy import adaptive_methods, network, training
+from dlnotes.numpy import many_runs as axes_of_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 1e-3
@@ -267,7 +268,7 @@ class Sweep:
 
     def ours_alone(self, start: nets.Arrays, run: tuple[int, int]) -> np.ndarray:
         """Train one run of the grid without the others."""
-        generator = training.generators_of_runs(np.random.default_rng(1), self.runs)[run]
+        generator = axes_of_runs.generators(np.random.default_rng(1), self.runs)[run]
         parameters = {name: value[run] for name, value in start.items()}
         options = {"steps": self.steps, "batch_size": self.batch, "generator": generator}
         optimizer = adaptive_methods.Adam(float(self.rates[run[1]]))
@@ -319,7 +320,7 @@ class Sweep:
         import torch
 
         start, _ = self.ours()
-        generators = training.generators_of_runs(np.random.default_rng(1), self.runs)
+        generators = axes_of_runs.generators(np.random.default_rng(1), self.runs)
 
         def orders(number: int) -> Iterator:
             while True:

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,11 @@ import dlnotes
 
 if TYPE_CHECKING:
     from dlnotes.book.layout import Layout
+
+
+# As a shell counts: 128 and the number of the signal.
+INTERRUPTED, CLOSED_PIPE = 130, 141
+BECOMES_THE_BUILDER = os.name == "posix"  # elsewhere a process cannot become another program
 
 
 class CommandError(Exception):
@@ -27,36 +33,47 @@ class CommandError(Exception):
 
 def check(layout: Layout, arguments: argparse.Namespace) -> int:
     """Check every page from its source."""
-    from dlnotes.book import check
+    from dlnotes.book import check, words
+
+    if arguments.words:
+        print("\n".join(words.report(layout)))
+        return 0
 
     return check.run(layout)
 
 
 def figures(layout: Layout, arguments: argparse.Namespace) -> int:
     """Bring figures up to date."""
-    from dlnotes.book import figures
+    from dlnotes.book import drawing
 
-    stems = [_known(layout, stem) for stem in arguments.stems] or None
+    for word in arguments.figures:
+        _known(layout, word.partition("/")[0])
     try:
-        figures.draw(layout, stems)
-    except figures.FigureError as error:
+        drawing.draw(layout, arguments.figures or None)
+    except drawing.UnknownFigure as error:
+        raise CommandError(str(error)) from None
+    except drawing.FigureError as error:
         raise CommandError(str(error), code=1) from None
     return 0
 
 
 def run(layout: Layout, arguments: argparse.Namespace) -> int:
     """Run the blocks of a chapter."""
-    from dlnotes.book import blocks
+    from dlnotes.book import blocks, pages
 
-    return 1 if blocks.run_page(layout.page(_known(layout, arguments.stem))) else 0
+    stem = _known(layout, arguments.stem)
+    found = [page for page in layout.chapter_pages(stem) if pages.read(page).blocks]
+    if not found:
+        raise CommandError(f"{layout.relative(layout.page(stem))} has no block to run")
+    return 1 if sum(blocks.run_page(page) for page in found) else 0
 
 
 def site(layout: Layout, arguments: argparse.Namespace) -> int:
     """Check the pages, draw the figures and build the site."""
-    if check(layout, arguments):
+    if check(layout, argparse.Namespace(words=False)):
         raise CommandError("the site is not built while a rule is broken", code=1)
-    figures(layout, argparse.Namespace(stems=[]))
-    _mkdocs(layout, "build", "--strict")
+    figures(layout, argparse.Namespace(figures=[]))
+    _call(layout, "build", "--strict")
     folder = layout.root / "site"
     print(f"The site is built: {folder / 'index.html'}")
     print(f'Search needs a server: python -m http.server -d "{folder}", then http://localhost:8000')
@@ -65,8 +82,12 @@ def site(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def serve(layout: Layout, arguments: argparse.Namespace) -> int:
     """Draw the figures, and serve the site so that it follows every change."""
-    figures(layout, argparse.Namespace(stems=[]))
-    _mkdocs(layout, "serve")
+    figures(layout, argparse.Namespace(figures=[]))
+    if BECOMES_THE_BUILDER:  # else it would be left behind when this process is killed
+        sys.stdout.flush()
+        os.chdir(layout.root)
+        os.execve(sys.executable, *_mkdocs("serve"))
+    _call(layout, "serve")
     return 0
 
 
@@ -82,12 +103,16 @@ def new_chapter(layout: Layout, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _mkdocs(layout: Layout, *words: str) -> None:
-    """Call the builder of the site with the Python that runs this."""
+def _mkdocs(*words: str) -> tuple[list[str], dict[str, str]]:
+    """Give the command that calls the builder of the site with the Python that runs this, and its environment."""
     importlib.import_module("mkdocs")
     # The theme's notice about the builder's next version, which pyproject.toml shuts out, would hide real warnings.
-    settings = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", *words]
+    return [sys.executable, "-m", "mkdocs", *words], {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+
+
+def _call(layout: Layout, *words: str) -> None:
+    """Run the builder of the site to its end."""
+    command, settings = _mkdocs(*words)
     code = subprocess.run(command, cwd=layout.root, env=settings, check=False).returncode
     if code:
         raise CommandError(f"mkdocs {' '.join(words)} failed with exit code {code}", code=1)
@@ -96,11 +121,11 @@ def _mkdocs(layout: Layout, *words: str) -> None:
 def _known(layout: Layout, stem: str) -> str:
     """Give the stem back if the book has that chapter."""
     # The page is asked first: reading the nav takes a package that a reader who only runs blocks may lack.
-    if layout.page(stem).is_file() or stem in layout.stems:
+    if stem.isidentifier() and (layout.page(stem).is_file() or stem in layout.stems):
         return stem
     near = difflib.get_close_matches(stem, layout.stems, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the chapters are {', '.join(layout.stems)}"
-    raise CommandError(f"there is no chapter {stem}; {hint}")
+    raise CommandError(f"there is no chapter {stem or repr(stem)}; {hint}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,8 +138,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(function=function, name=name)
         return command
 
-    add("check", check)
-    add("figures", figures).add_argument("stems", nargs="*", metavar="STEM", help="a chapter; all when none is named")
+    add("check", check).add_argument(
+        "--words", action="store_true", help="only count the words of each chapter's main page"
+    )
+    add("figures", figures).add_argument(
+        "figures", nargs="*", metavar="FIGURE", help="a chapter, or one figure as initialization/relu-depth; else all"
+    )
     add("run", run).add_argument("stem", metavar="STEM", help="a chapter, as initialization")
     add("new-chapter", new_chapter).add_argument("stem", metavar="STEM", help="the word that names it, as momentum")
     add("site", site)
@@ -124,16 +153,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 1 when something is wrong in the book, 2 when the command cannot run."""
-    arguments = _parser().parse_args(words)
     try:
-        return _run(arguments)
-    except ModuleNotFoundError as error:
-        if (error.name or "dlnotes").partition(".")[0] == "dlnotes":
-            raise
-        print(_refusal(f'{arguments.name} needs {error.name}: pip install -e ".[site]"'), file=sys.stderr)
-        return 2
+        try:
+            return _run(_parser().parse_args(words))
+        finally:
+            sys.stdout.flush()  # what is left would else be written, and fail, when Python ends
+    except BrokenPipeError:
+        _write_no_more()
+        return CLOSED_PIPE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -142,13 +171,36 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         return arguments.function(layout.find(), arguments)
     except (CommandError, layout.LayoutError) as error:
-        print(_refusal(str(error)), file=sys.stderr)
-        return getattr(error, "code", 2)
+        return _refuse(str(error), getattr(error, "code", 2))
+    except ModuleNotFoundError as error:
+        if (error.name or "dlnotes").partition(".")[0] == "dlnotes":
+            raise
+        return _refuse(f'{arguments.name} needs {error.name}: pip install -e ".[site]"')
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{arguments.name} cannot go on: {error.filename}: {error.strerror}")
 
 
-def _refusal(message: str) -> str:
-    return f"dlnotes: {message}"
+def _refuse(message: str, code: int = 2) -> int:
+    print(f"dlnotes: {message}", file=sys.stderr)
+    return code
+
+
+def _write_no_more() -> None:
+    """Send what is still to be written nowhere, because nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
+def _end(number: int, frame: object) -> None:
+    """Leave by an exception, so that whatever was started is ended on the way out."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -8,6 +8,7 @@ because reading them would make the host wait for the device.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import numbers
 import operator
@@ -15,22 +16,39 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 
-def before(check: Callable) -> Callable:
-    """Run a check of the arguments before a function.
+class Checked:
+    """A function behind a check of its arguments. It is made by `before`.
 
-    `function.unchecked` is the function without it, for a loop that has checked its arguments once.
+    Attributes:
+        check: Looks at the arguments; it has the same parameters.
+        unchecked: The function alone, for a loop that has checked its arguments once. See `behind`.
     """
 
-    def decorate(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def checked(*arguments: Any, **options: Any) -> Any:
-            check(*arguments, **options)
-            return function(*arguments, **options)
+    def __init__(self, check: Callable, function: Callable):
+        functools.update_wrapper(self, function)
+        self.check, self.unchecked = check, function
 
-        checked.unchecked = function
-        return checked
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Check the arguments, then call the function."""
+        try:
+            self.check(*arguments, **options)
+        except TypeError:
+            try:
+                inspect.signature(self.unchecked).bind(*arguments, **options)
+            except TypeError:  # one too many, or one that is missing: Python says so, with the name of the function
+                return self.unchecked(*arguments, **options)
+            raise
+        return self.unchecked(*arguments, **options)
 
-    return decorate
+
+def before(check: Callable) -> Callable[[Callable], Checked]:
+    """Run a check of the arguments before a function."""
+    return functools.partial(Checked, check)
+
+
+def behind(function: Callable) -> Callable:
+    """Give the function that stands behind a check; one without a check is given back."""
+    return function.unchecked if isinstance(function, Checked) else function
 
 
 def _refuse(kind: type[Exception], name: str, rule: str, given: object) -> None:
@@ -108,14 +126,14 @@ def reals(
         _refuse(TypeError, name, rule, f"dtype {value.dtype}")
     if getattr(value, "is_cuda", False) or 0 in value.shape:
         return value
-    held = _without_graph(value)
+    held = without_graph(value)
     low, high = float(held.min()), float(held.max())
     if not (math.isfinite(low) and math.isfinite(high)) or not _inside(low, high, above, at_least, below, at_most):
         _refuse(ValueError, name, rule, f"values from {low} to {high}")
     return value
 
 
-def per_run(
+def one_a_run(
     name: str,
     value: Any,
     runs: tuple[int, ...],
@@ -161,15 +179,15 @@ def _of_kind(kind: str, name: str, rule: str, array: Any) -> Any:
     return array
 
 
-def _without_graph(array: Any) -> Any:
+def without_graph(array: Any) -> Any:
     """Give the values of a tensor that autograd watches, and any other array as it is."""
     return array.detach() if hasattr(array, "detach") else array
 
 
 @functools.cache  # writing out a NumPy dtype takes longer than a small layer
 def _kind_of_dtype(dtype: Any) -> str:
-    name = str(dtype).removeprefix("torch.")
-    if name.startswith(("float", "bfloat")):
+    name = getattr(dtype, "name", str(dtype).removeprefix("torch."))  # NumPy's is the same for every order of bytes
+    if name in ("float16", "bfloat16", "float32", "float64"):  # longdouble has no kernels that compute in full
         return "float"
     if name.startswith(("int", "uint")):
         return "int"
@@ -243,6 +261,23 @@ def shaped(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
     return array
 
 
+def leading_axes(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
+    """Give `array` back if its first axes have the sizes expected; `of` says where these come from."""
+    given, expected = tuple(array.shape), tuple(expected)
+    if given[: len(expected)] != expected:
+        _refuse(ValueError, name, f"an array whose first axes are {expected}, as {of}", f"shape {given}")
+    return array
+
+
+def first_axes_of_runs(name: str, array: Any, runs: tuple[int, ...]) -> Any:
+    """Give `array` back if its axes are the first axes of the runs, or 1 in the place of one."""
+    given = tuple(array.shape)
+    if len(given) > len(runs) or any(one not in (1, size) for one, size in zip(given, runs, strict=False)):
+        rule = f"a number, or an array of the shape of the runs, {tuple(runs)}, or of their first axes"
+        _refuse(ValueError, name, rule, f"shape {given}")
+    return array
+
+
 def broadcasts(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
     """Give `array` (or a number) back if it broadcasts to that shape; `of` says where the shape comes from."""
     given, expected = tuple(getattr(array, "shape", ())), tuple(expected)
@@ -274,6 +309,8 @@ def labels(name: str, array: Any, classes: int) -> Any:
 
 def same_names(name: str, mapping: Any, other_name: str, other: Any) -> Any:
     """Give `mapping` back if it is a mapping with the other's names, in any order."""
+    if type(mapping) is type(other) is dict and mapping.keys() == other.keys():
+        return mapping
     for argument, given in ((name, mapping), (other_name, other)):
         instance(argument, given, Mapping, "a mapping from names to arrays")
     if set(mapping) != set(other):
@@ -291,6 +328,21 @@ def same_arrays(name: str, mapping: Any, other_name: str, other: Any) -> Any:
     return mapping
 
 
+def layers(name: str, keys: Collection[str], *, with_bias: bool) -> list[str]:
+    """Give the names of the layers in the keys of a network's parameters, in order: "0" for "0.weight" and so on.
+
+    `with_bias` says whether each layer must have a bias beside its weight.
+    """
+    rule = 'of a network whose layers are numbered, with keys such as "0.weight" and "2.weight"'
+    found = [key.removesuffix(".weight") for key in keys if str(key).endswith(".weight")]
+    if not found or not all(layer.isdecimal() for layer in found):
+        _refuse(ValueError, name, rule, f"keys {sorted(map(str, keys))}")
+    missing = [f"{layer}.bias" for layer in found if with_bias and f"{layer}.bias" not in keys]
+    if missing:
+        _refuse(ValueError, name, "of a network with a bias in every layer", f"none under {missing}")
+    return sorted(found, key=int)
+
+
 def square(name: str, matrix: Any) -> Any:
     """Give `matrix` back if it is a square matrix, or one for each run, with at least one row."""
     rank(name, floating(name, matrix), at_least=2)
@@ -305,10 +357,10 @@ def symmetric(name: str, matrix: Any) -> Any:
     square(name, matrix)
     if getattr(matrix, "is_cuda", False) or 0 in matrix.shape:
         return matrix
-    held = _without_graph(matrix)
+    held = without_graph(matrix)
     gap, largest = float(abs(held - held.mT).max()), float(abs(held).max())
     # Half of the digits may differ: a Hessian from products in that precision has such errors, a wrong matrix larger.
-    if not gap <= largest * (2**-26 if matrix.dtype.itemsize == 8 else 2**-11):
+    if not (math.isfinite(largest) and gap <= largest * (2**-26 if matrix.dtype.itemsize == 8 else 2**-11)):
         _refuse(ValueError, name, "a symmetric matrix of finite numbers", f"a difference of {gap:g} to its transpose")
     return matrix
 
@@ -318,3 +370,47 @@ def not_zero(name: str, vector: Any) -> Any:
     if not getattr(vector, "is_cuda", False) and not bool((vector != 0).any(-1).all()):
         _refuse(ValueError, name, "a vector that is not 0", "a vector of zeros")
     return vector
+
+
+def at_least_single(name: str, array: Any) -> Any:
+    """Give `array` back if it holds floating-point numbers of at least 32 bits."""
+    if floating(name, array).dtype.itemsize < 4:
+        rule = "an array of floating-point numbers of at least 32 bits"
+        _refuse(TypeError, name, rule, f"dtype {str(array.dtype).removeprefix('torch.')}")
+    return array
+
+
+def shared(name: str, array: Any, expected: tuple[int, ...], *, axes: int, of: str) -> Any:
+    """Give `array` back if it has that shape, or only the last axes of it, at least `axes`, and all runs share it."""
+    given, expected = tuple(array.shape), tuple(expected)
+    if len(given) < axes or given != expected[max(0, len(expected) - len(given)) :]:
+        rule = f"an array of shape {expected}, or of its last axes from {expected[-axes:]} on, as {of}"
+        _refuse(ValueError, name, rule, f"shape {given}")
+    return array
+
+
+def single_or_double(name: str, array: Any) -> Any:
+    """Give `array` back if it holds numbers of 32 or 64 bits, the two that linear algebra is done in."""
+    if str(floating(name, array).dtype).removeprefix("torch.") not in ("float32", "float64"):
+        _refuse(TypeError, name, "an array of float32 or float64", f"dtype {array.dtype}")
+    return array
+
+
+def finite(name: str, array: Any) -> Any:
+    """Give `array` back if all its numbers are finite."""
+    if getattr(array, "is_cuda", False) or 0 in array.shape:
+        return array
+    held = without_graph(array)
+    low, high = float(held.min()), float(held.max())  # nan in one is nan in both
+    if not (math.isfinite(low) and math.isfinite(high)):
+        _refuse(ValueError, name, "an array of finite numbers", f"values from {low} to {high}")
+    return array
+
+
+def not_falling(name: str, values: Any, count: int) -> Any:
+    """Give `values` back if they are so many integers from 0 on, none below the one before."""
+    integer(f"number of {name}", len(values), at_least=count, at_most=count)
+    before = 0
+    for value in values:
+        before = integer(name, value, at_least=before)
+    return values

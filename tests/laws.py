@@ -11,11 +11,12 @@ import os
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dlnotes.book import layout, pages
+from dlnotes.book import api, layout, pages, source
 
 FILE_LIMIT = 400
 FUNCTION_LIMIT = 40
@@ -98,7 +99,6 @@ def one_word(root: Path) -> list[Breach]:
         ]
     only_chapters = [
         *(book.docs / "chapters").glob("*.md"),
-        *(book.docs / "api").glob("*.md"),
         *(book.package / "exercises").glob("[!_]*.py"),
         *(root / "tests" / "sabotage").glob("[!_]*.py"),
     ]
@@ -107,7 +107,45 @@ def one_word(root: Path) -> list[Breach]:
         for path in only_chapters
         if path.stem not in book.stems
     ]
+    breaches += [
+        Breach(_shown(root, path), 1, "is no page of a chapter of the nav")
+        for path in sorted((book.docs / "chapters").glob("*/*.md"))
+        if book.stem(path.relative_to(book.docs).as_posix()) not in book.stems
+    ]
+    modules = {path.stem for path in _read_by_readers(book)}
+    breaches += [
+        Breach(_shown(root, path), 1, "belongs to no module")
+        for path in sorted((book.docs / "api").glob("*.md"))
+        if path.stem not in modules
+    ]
     return breaches + _tests_of_kernels(root)
+
+
+def _read_by_readers(book: layout.Layout) -> list[Path]:
+    """Give the modules of both backends, and those that belong to neither."""
+    folders = (book.package, *(book.package / backend for backend in layout.BACKENDS))
+    return [path for folder in folders for path in sorted(folder.glob("[!_]*.py"))]
+
+
+def described_once(root: Path) -> list[Breach]:
+    """Each public function and class that readers use has one entry in the API, and each entry is of such a name."""
+    book = layout.Layout(root)
+    entries: Counter[str] = Counter()
+    breaches = []
+    for page in (path for path in (book.docs / "api.md", *sorted((book.docs / "api").glob("*.md"))) if path.is_file()):
+        for block in pages.read(page).api:
+            reference = api.Reference(book, block.identifier)
+            if not reference.paths:
+                breaches.append(Breach(_shown(root, page), block.line, f"there is no module {block.identifier}"))
+            else:
+                entries.update(side.identifier for entry in reference.entries for side in entry.sides)
+    for path in _read_by_readers(book):
+        module = ".".join(path.relative_to(root).with_suffix("").parts)
+        for name in source.public(path):
+            if entries[f"{module}.{name}"] != 1:
+                message = f"{name} has {entries[f'{module}.{name}']} entries on the pages of the API, not one"
+                breaches.append(Breach(_shown(root, path), source.read(path).definitions[name].lineno, message))
+    return breaches
 
 
 def _tests_of_kernels(root: Path) -> list[Breach]:
@@ -178,31 +216,37 @@ def code_lines(text: str, tree: ast.Module) -> set[int]:
 
 # Arrows go one way
 
+# What a part may import of the package, beside what both backends share: the modules that lie directly in it.
 ALLOWED = {
     "__init__": set(),
-    "checks": set(),
-    "datasets": {"checks"},
-    "numpy": {"numpy", "checks"},
-    "torch": {"torch", "checks"},
-    "figures": {"figures", "numpy", "datasets", "checks"},
-    "exercises": {"exercises", "numpy", "datasets", "checks"},
+    "datasets": set(),
+    "numpy": {"numpy"},
+    "torch": {"torch"},
+    "figures": {"figures", "numpy", "datasets"},
+    "exercises": {"exercises", "numpy", "datasets"},
     "book": {"book", "figures"},
     "__main__": {"book"},
 }
-# Packages of others that a part may import; the press may import whatever pyproject.toml declares.
+# Packages of others that a part may import; the press may import whatever pyproject.toml declares. What both backends
+# share may import none.
 OTHERS = {
     "__init__": set(),
-    "checks": set(),
     "datasets": {"numpy"},
     "numpy": {"numpy"},
     "torch": {"torch"},
     "figures": {"numpy", "matplotlib"},
     "exercises": {"numpy"},
 }
+_WITHOUT_SHARED = {"__init__", "book", "__main__"}
 
 
 def _part(root: Path, path: Path) -> str:
     return path.relative_to(root / "dlnotes").parts[0].removesuffix(".py")
+
+
+def _shared(root: Path) -> set[str]:
+    """Name the modules that both backends share."""
+    return {path.stem for path in (root / "dlnotes").glob("*.py")} - set(ALLOWED)
 
 
 def _is_module(root: Path, dotted: str) -> bool:
@@ -213,24 +257,133 @@ def _is_module(root: Path, dotted: str) -> bool:
 def arrows(root: Path) -> list[Breach]:
     """Pages know figures and exercises, these know kernels, and nothing points back."""
     breaches = []
+    shared = _shared(root)
     for path in sources(root):
         part = _part(root, path)
+        allowed = ALLOWED.get(part, set()) | ({"__init__"} if part in _WITHOUT_SHARED else {"__init__", *shared})
         for found in imports(path):
             whole = f"{found.module}.{found.name}" if found.name else found.module
             first, *rest = whole.split(".")
             if first == "dlnotes":
                 target = rest[0] if rest else "__init__"
-                if target not in ALLOWED.get(part, set()) | {"__init__"} and _is_module(root, f"dlnotes.{target}"):
+                if target not in allowed and _is_module(root, f"dlnotes.{target}"):
                     message = f"dlnotes.{part} must not import dlnotes.{target}"
                     breaches.append(Breach(_shown(root, path), found.line, message))
             elif first not in sys.stdlib_module_names and not found.typing_only and not found.relative:
-                if first not in OTHERS.get(part, {first}):
+                if first not in OTHERS.get(part, set() if part in shared else {first}):
                     breaches.append(Breach(_shown(root, path), found.line, f"dlnotes.{part} must not import {first}"))
                 elif first == "matplotlib" and (found.top or path.name != "paper.py"):
                     message = "matplotlib is imported inside dlnotes/figures/paper.py: numbers come without it"
                     if part == "figures":
                         breaches.append(Breach(_shown(root, path), found.line, message))
     return breaches
+
+
+def no_cycles(root: Path) -> list[Breach]:
+    """No module needs itself by way of others, inside a folder either.
+
+    Every import counts: one inside a function, which is how a cycle is made to run, and one for type checkers alone,
+    because who reads the one module has to read the other.
+    """
+    modules = {_dotted(root, path): path for path in sources(root)}
+    arrows = {
+        name: {target: found.line for found in imports(path) if (target := _target(found, modules))}
+        for name, path in modules.items()
+    }
+    breaches, reported = [], set()
+    for name in sorted(modules):
+        way = _way_back(name, arrows)
+        if way and reported.isdisjoint(way):
+            reported.update(way)
+            message = f"a cycle of imports: {' -> '.join((*way, name))}"
+            breaches.append(Breach(_shown(root, modules[name]), arrows[name][(*way, name)[1]], message))
+    return breaches
+
+
+def _dotted(root: Path, path: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _target(found: Import, modules: Mapping[str, Path]) -> str | None:
+    """Name the module of the package that an import needs; `from package import module` needs the module."""
+    for name in (f"{found.module}.{found.name}", found.module):
+        if name in modules:
+            return name
+    return None
+
+
+def _way_back(start: str, arrows: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
+    """Give the shortest way along the arrows from a module back to it, without the return; () if there is none."""
+    ways, seen = [(start,)], set()
+    for way in ways:
+        for target in sorted(arrows.get(way[-1], ())):
+            if target == start:
+                return way
+            if target not in seen:
+                seen.add(target)
+                ways.append((*way, target))
+    return ()
+
+
+def no_side_door(root: Path) -> list[Breach]:
+    """Nothing is hung on a function, class or module of the package from outside: what runs is what stands in it."""
+    breaches = []
+    for path in sources(root):
+        for target in _side_doors(ast.parse(path.read_text("utf-8"), str(path)), {}):
+            message = f"nothing is hung on {ast.unparse(target)}: give it a class with that field or method"
+            breaches.append(Breach(_shown(root, path), target.lineno, message))
+    return breaches
+
+
+def _attributes_set(node: ast.AST) -> list[ast.expr]:
+    """List what a statement or call sets an attribute of: `f` for `f.x = 1` and `setattr(f, "x", 1)`."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "object.__setattr__") and node.args:
+        return [node.args[0]]
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        targets = [node.target]
+    else:
+        return []
+    flat = [part for target in targets for part in ast.walk(target)]
+    return [part.value for part in flat if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)]
+
+
+def _bindings(scope: ast.AST) -> dict[str, bool]:
+    """Say of each name that a scope binds whether it is at last a function, a class or a module of the package."""
+    bound: dict[str, bool] = {}
+    waiting = list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound[node.name] = True
+            continue  # what it binds inside is its own
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            ours = (getattr(node, "module", None) or node.names[0].name).split(".")[0] == "dlnotes"
+            bound |= {(alias.asname or alias.name).split(".")[0]: ours for alias in node.names}
+        elif isinstance(node, ast.arg):
+            bound[node.arg] = False
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            bound |= {target.id: True for target in node.targets if isinstance(target, ast.Name)}
+            continue
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound[node.id] = False
+        waiting += [] if isinstance(node, ast.Lambda) else ast.iter_child_nodes(node)
+    return bound
+
+
+def _side_doors(node: ast.AST, known: Mapping[str, bool]) -> Iterator[ast.expr]:
+    """Give what an attribute is hung on, among functions, classes and modules of the package."""
+    for target in _attributes_set(node):
+        base = target
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if isinstance(base, ast.Name) and known.get(base.id):
+            yield target
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        known = {**known, **_bindings(node)}
+    for child in ast.iter_child_nodes(node):
+        yield from _side_doors(child, known)
 
 
 def modules_not_names(root: Path) -> list[Breach]:
@@ -266,6 +419,16 @@ def lazy_annotations(root: Path) -> list[Breach]:
     return breaches
 
 
+def no_asserts(root: Path) -> list[Breach]:
+    """The package raises what it refuses: under `python -O` an `assert` lets everything pass."""
+    return [
+        Breach(_shown(root, path), node.lineno, "raise AssertionError: python -O takes an assert away")
+        for path in sources(root)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path)))
+        if isinstance(node, ast.Assert)
+    ]
+
+
 _FILES = {"os", "io", "pathlib", "shutil", "tempfile", "glob", "urllib", "socket", "subprocess", "http", "pickle"}
 _READERS = {"load", "save", "savez", "savez_compressed", "loadtxt", "savetxt", "genfromtxt", "fromfile", "memmap"}
 
@@ -273,6 +436,7 @@ _READERS = {"load", "save", "savez", "savez_compressed", "loadtxt", "savetxt", "
 _MAY_USE_FILES = {
     "dlnotes/figures/paper.py": "reads the font that figures are set in",
     "dlnotes/numpy/training.py": "keeps the state of a long training, so that it can be resumed",
+    "dlnotes/torch/training.py": "likewise",
 }
 
 
@@ -359,12 +523,12 @@ def vendored(root: Path) -> list[Breach]:
 
 # Pages
 
-_PAGE_IMPORTS = {"numpy", "torch", "figures", "exercises", "datasets"}
+_PAGE_IMPORTS = {"numpy", "torch", "figures", "exercises", "datasets", "optimizers", "weight_scales"}
 
 
 def page_imports(root: Path) -> list[Breach]:
     """A block needs NumPy, torch and this package, and nothing else that would have to be installed."""
-    breaches = []
+    breaches, ours = [], _PAGE_IMPORTS | _shared(root)
     for path in sorted((root / "docs").rglob("*.md")):
         for block in pages.read(path).blocks:
             try:
@@ -375,7 +539,7 @@ def page_imports(root: Path) -> list[Breach]:
                 for module in _modules(node):
                     first, *rest = module.split(".")
                     known = first in sys.stdlib_module_names or first in ("numpy", "torch")
-                    if not known and not (first == "dlnotes" and (not rest or rest[0] in _PAGE_IMPORTS)):
+                    if not known and not (first == "dlnotes" and (not rest or rest[0] in ours)):
                         message = f"a block of a page must not import {module}"
                         breaches.append(Breach(_shown(root, path), block.line + node.lineno, message))
     return breaches

@@ -405,3 +405,36 @@ def test_means_of_the_chapter():
     assert means["sigmoid"] == pytest.approx(0.5, abs=1e-12)
     assert means["tanh"] == pytest.approx(0, abs=1e-12)
     assert means["selu"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_steep_negative_slope_is_a_slope():
+    """max(x, a x) is the same function only for a up to 1."""
+    x = np.array([-2.0, -0.0, 3.0])
+    np.testing.assert_array_equal(activations.leaky_relu(x, 2.5), [-5, 0, 3])
+    np.testing.assert_array_equal(activations.leaky_relu_slope(x, 2.5), [2.5, 2.5, 1])
+    np.testing.assert_array_equal(activations.prelu(x[:, None], np.array([2.5]))[:, 0], [-5, 0, 3])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [*ONE_ARGUMENT, "gelu tanh"])
+def test_what_is_finite_stays_finite(name, dtype):
+    settings = {"approximate": "tanh"} if name == "gelu tanh" else {}
+    largest = np.finfo(dtype).max / 2
+    x = np.array([-largest, -1e20, -300, 300, 1e20, largest], dtype)
+    with np.errstate(over="raise", invalid="raise"):
+        value, steepness = (f(x, **settings) for f in (function(name.split()[0]), slope(name.split()[0])))
+    assert np.isfinite(value).all()
+    assert np.isfinite(steepness).all()
+    if name in activations.SECOND_DERIVATIVES:
+        assert np.isfinite(activations.SECOND_DERIVATIVES[name](x)).all()
+    if "gelu" in name:  # it has left its bend: as ReLU
+        np.testing.assert_array_equal(value, np.maximum(x, 0))
+        np.testing.assert_array_equal(steepness, x > 0)
+
+
+def test_float16_far_from_zero():
+    """What was 0 or nan when float16 computed it."""
+    x = np.array([-12.0, -300.0, 300.0], np.float16)
+    assert float(activations.sigmoid(x)[0]) == pytest.approx(math.exp(-12), rel=0.01)
+    np.testing.assert_array_equal(activations.gelu_slope(x[1:], "tanh"), [0, 1])
+    assert activations.gelu_slope(x, "tanh").dtype == np.float16

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlnotes import optimizers
 from dlnotes.numpy import adaptive_methods as kernels
-from dlnotes.numpy import minibatch, momentum, training
+from dlnotes.numpy import minibatch, momentum, schedules, weight_penalties
 
 SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
 MATRICES = {"tall": (5, 3), "wide": (3, 5), "square": (4, 4)}
@@ -45,7 +48,7 @@ def path(optimizer, steps=300, shapes=SHAPES, sparse=True):
     for step in range(steps):
         grads = gradient(params, step, sparse)
         updates, state = optimizer.update(grads, state, params)
-        params = {name: frozen(value) for name, value in training.apply_updates(params, updates).items()}
+        params = {name: frozen(value) for name, value in optimizers.apply_updates(params, updates).items()}
         walked.append(params)
     return walked
 
@@ -395,6 +398,103 @@ def test_first_step_and_bounds(gradients, rate):
         assert abs(v["w"][0]) <= rate  # Adagrad's never exceed the rate
 
 
+@given(
+    beta=st.floats(0.5, 0.999),
+    mean=st.floats(-100, 100),
+    spread=st.sampled_from([0.0, 1e-9, 1e-3, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_a_centered_variance_is_right_where_the_difference_of_averages_is_all_rounding(beta, mean, spread, seed):
+    gradients = mean + spread * np.random.default_rng(seed).normal(size=60)
+    optimizer, params = kernels.RMSprop(0.1, beta, centered=True), {"w": np.zeros(1)}
+    state = optimizer.init(params)
+    for g in gradients:
+        updates, state = optimizer.update({"w": np.array([g])}, state, params)
+        assert np.isfinite(updates["w"]).all()
+    # The same averages in 60 digits.
+    with decimal.localcontext(prec=60):
+        kept, m, v = decimal.Decimal(beta), decimal.Decimal(0), decimal.Decimal(0)
+        for g in map(decimal.Decimal, gradients.tolist()):
+            m, v = kept * m + (1 - kept) * g, kept * v + (1 - kept) * g * g
+        exact = float(v - m * m)
+    assert state.mean_square["w"][0] == pytest.approx(exact, rel=1e-6, abs=(1e-12 * mean) ** 2)
+
+
+def test_a_constant_gradient_never_breaks_centered_rmsprop():
+    # E g^2 - m^2 is below 0 at step 3227 for g = 0.1, by rounding, and its root nan.
+    optimizer, params = kernels.RMSprop(centered=True), {"w": np.zeros(3)}
+    state, grads = optimizer.init(params), {"w": np.array([0.1, 1e-3, 7.0])}
+    for _ in range(5000):
+        updates, state = optimizer.update(grads, state, params)
+        assert np.isfinite(updates["w"]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_where_squares_leave_the_range_of_the_dtype(dtype):
+    def walked(scale, epsilon):
+        optimizer, params = kernels.Adam(0.1, epsilon=epsilon), {"w": np.zeros(4, dtype)}
+        state, generator = optimizer.init(params), np.random.default_rng(0)
+        with np.errstate(all="ignore"):
+            for _ in range(20):
+                grads = {"w": (generator.normal(size=4) * scale).astype(dtype)}
+                updates, state = optimizer.update(grads, state, params)
+                params = optimizers.apply_updates(params, updates)
+        return params["w"]
+
+    like = walked(1.0, 0.0)
+    for scale in (2.0**-40, 2.0**40):  # inside the range of both dtypes
+        np.testing.assert_array_equal(walked(scale, 0.0), like)
+    for scale in (2.0**-100, 2.0**100):  # squares of 1e-60 and 1e60, beyond float32
+        if dtype is np.float64:
+            np.testing.assert_array_equal(walked(scale, 0.0), like)
+    if dtype is np.float32:
+        np.testing.assert_array_equal(walked(2.0**100, 1e-8), np.zeros(4))  # v is inf
+        assert np.abs(walked(2.0**-100, 1e-8)).max() < 1e-20  # epsilon alone divides
+
+
+def test_the_factor_of_amsgrad_grows_after_a_single_gradient():
+    optimizer, params = kernels.AMSGrad(1.0, beta1=0.0, epsilon=0.0), {"w": np.zeros(1)}
+    state, factors = optimizer.init(params), {}
+    for step in range(1, 3001):
+        _, state = optimizer.update({"w": np.array([float(step == 1)])}, state, params)
+        factors[step] = float(np.sqrt((1 - 0.999**step) / state.largest["w"][0]))
+    grown = [factors[step] / factors[1] for step in (1, 2, 100, 1000, 3000)]
+    np.testing.assert_allclose(grown, [1, 1.4139, 9.7583, 25.145, 30.828], rtol=1e-4)
+    assert grown[-1] < 1 / np.sqrt(1 - 0.999)
+
+
+def test_adamw_is_adam_with_a_decay_and_the_rate_in_a_chain():
+    rate, decay = 0.03, 0.2
+    chained = optimizers.chain(
+        kernels.Adam(1.0), weight_penalties.DecoupledWeightDecay(decay, 1.0), schedules.Scale(rate)
+    )
+    assert_same_path(path(kernels.AdamW(rate, weight_decay=decay)), path(chained), rtol=1e-11)
+
+
+@pytest.mark.parametrize("exponent", [-300, -170, -30, 30, 160, 300])
+def test_newton_schulz_does_not_see_the_scale(exponent):
+    matrix = np.random.default_rng(0).normal(size=(2, 5, 3))
+    scaled = kernels.newton_schulz(matrix * 10.0**exponent, epsilon=1e-320)
+    np.testing.assert_allclose(scaled, kernels.newton_schulz(matrix), rtol=1e-9, atol=1e-9)
+
+
+def test_newton_schulz_of_few_bits_is_taken_in_float32():
+    matrix = (300 * np.random.default_rng(0).normal(size=(4, 6))).astype(np.float16)  # its squares overflow
+    expected = kernels.newton_schulz(matrix.astype(np.float32)).astype(np.float16)
+    np.testing.assert_array_equal(kernels.newton_schulz(matrix), expected, strict=True)
+
+
+def test_muon_takes_gradients_beyond_the_range_of_squares():
+    params = drawn(MATRICES)
+    optimizer = kernels.Muon(0.1, weight_decay=0.0)
+    large, small = (
+        optimizer.update({n: g * scale for n, g in drawn(MATRICES, 1).items()}, optimizer.init(params), params)[0]
+        for scale in (1e200, 1.0)
+    )
+    for name in params:
+        np.testing.assert_allclose(large[name], small[name], rtol=1e-9, atol=1e-12)
+
+
 def test_empty_parameters():
     params = {"w": np.zeros((0, 3))}
     for optimizer in OPTIMIZERS.values():
@@ -427,8 +527,8 @@ def test_torch_in_place_equals_update(name, per_run, dtype):
     for _ in range(100):
         grads = {"": torch.randn(2, 40, generator=generator, dtype=dtype)}
         updates, state = optimizer.update(grads, state, params)
-        params = training_of_torch().apply_updates(params, updates)
-        own_state = type(optimizer).update.in_place(optimizer, grads, own_state, own)
+        params = optimizers.apply_updates(params, updates)
+        own_state = optimizer.update_in_place(grads, own_state, own)
         torch.testing.assert_close(
             own[""],
             params[""],
@@ -436,12 +536,6 @@ def test_torch_in_place_equals_update(name, per_run, dtype):
             atol=1e-5 if dtype is torch.float32 else 1e-12,
         )
     assert own_state.step == state.step == 100
-
-
-def training_of_torch():
-    from dlnotes.torch import training as variant
-
-    return variant
 
 
 def test_torch_updates_leave_no_graph():

@@ -7,7 +7,8 @@ Cases are declared in `tests/bad_input/<stem>.py`:
 Function, keyword arguments, the exact error and the argument that its message must name. For torch, arrays become
 tensors, NumPy dtypes torch dtypes, a numpy Generator a torch Generator, and a record of the NumPy module its namesake.
 Where that does not do, the keyword arguments may be a function `(backend, array) -> dict`, as in the parity cases. For
-a function of any number of arguments, the key "*" holds those.
+a function of any number of arguments, the key "*" holds those. A method is named with its class, as "PCA.fit"; the key
+"self" holds the arguments of the class where it needs any.
 """
 
 from __future__ import annotations
@@ -28,10 +29,16 @@ ROOT = Path(__file__).resolve().parent.parent
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 BACKENDS = ("numpy", "torch") if HAS_TORCH else ("numpy",)
 
-STEMS = sorted(path.stem for path in (ROOT / "dlnotes" / "numpy").glob("[!_]*.py"))
+# Modules that touch no array stand once for both backends, beside their folders.
+SHARED = sorted(
+    path.stem for path in (ROOT / "tests" / "bad_input").glob("[!_]*.py") if (ROOT / "dlnotes" / path.name).is_file()
+)
+STEMS = sorted({*SHARED, *(path.stem for path in (ROOT / "dlnotes" / "numpy").glob("[!_]*.py"))})
 
 
 def module(backend: str, stem: str) -> ModuleType | None:
+    if stem in SHARED:
+        return importlib.import_module(f"dlnotes.{stem}") if backend == "numpy" else None
     exists = (ROOT / "dlnotes" / backend / f"{stem}.py").exists()
     return importlib.import_module(f"dlnotes.{backend}.{stem}") if exists else None
 
@@ -72,10 +79,25 @@ def arguments(kwargs: Any, backend: str, where: ModuleType) -> dict[str, Any]:
     return kwargs if backend == "numpy" else to_torch(kwargs, where)
 
 
+NO_KEYWORDS = {"*", "self"}
+
+
+def parameters(where: ModuleType | None, name: str) -> set[str] | None:
+    """Give the names that a function or a method takes; None where the module has none of that name."""
+    called: Any = where
+    for part in name.split("."):
+        called = getattr(called, part, None)
+    return None if called is None else set(inspect.signature(called).parameters)
+
+
 def refusal(where: ModuleType, name: str, kwargs: dict[str, Any]) -> Exception | None:
-    """Call the function and give back what it raises."""
+    """Call the function or the method and give back what it raises."""
+    kind, _, method = name.partition(".")
+    called = getattr(where, kind)
+    if method:
+        called = getattr(called(**kwargs.get("self", {})), method)
     try:
-        getattr(where, name)(*kwargs.get("*", ()), **{key: value for key, value in kwargs.items() if key != "*"})
+        called(*kwargs.get("*", ()), **{key: value for key, value in kwargs.items() if key not in NO_KEYWORDS})
     except Exception as error:
         return error
     return None
@@ -108,10 +130,11 @@ def test_is_refused(stem, name, kwargs, error, argument):
     refused = refusal(reference, name, arguments(kwargs, "numpy", reference))
     assert_refused(refused, error, argument)
     variant = module("torch", stem) if HAS_TORCH else None
-    if not hasattr(variant, name):
+    taken = parameters(variant, name)
+    if taken is None:
         return
     given = arguments(kwargs, "torch", variant)
-    if given.keys() - {"*"} <= inspect.signature(getattr(variant, name)).parameters.keys():
+    if given.keys() - NO_KEYWORDS <= taken:
         also_refused = refusal(variant, name, given)
         assert_refused(also_refused, error, argument)
         assert rule(also_refused) == rule(refused)
@@ -130,6 +153,18 @@ def test_every_public_function_has_a_case(stem):
     missing = {name for name in public if not name.startswith("_")} - {name for name, *_ in declared(stem)}
     if missing:
         pytest.fail(f"add cases to tests/bad_input/{stem}.py: {', '.join(sorted(missing))}", pytrace=False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_methods_are_called_on_what_the_class_makes_of_its_own_arguments():
+    reference = module("numpy", "preprocessing")
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    assert refusal(reference, "Standardizer.fit", {"x": x}) is None
+    assert_refused(refusal(reference, "Standardizer.fit", {"x": x[0]}), ValueError, "x")
+    assert refusal(reference, "PCA.fit", {"self": {"components": 2}, "x": x}) is None
+    assert_refused(refusal(reference, "PCA.fit", {"self": {"components": 3}, "x": x}), ValueError, "components")
+    assert parameters(reference, "PCA.fit") == {"self", "x"}
+    assert parameters(reference, "PCA.fits") is None
 
 
 def test_the_harness_can_fail():

@@ -406,3 +406,65 @@ def test_no_examples():
         assert (backward(y, cache).scale == 0).all()
     running = bn.initial_running_statistics(4)
     assert bn.batch_norm_inference(x, np.ones(4), np.zeros(4), running).shape == (0, 4)
+
+
+FAMILY = {
+    "batch": lambda x: bn.batch_norm(x.T, np.ones(len(x), x.dtype), np.zeros(len(x), x.dtype), epsilon=0.0)[0].T,
+    "layer": lambda x: bn.layer_norm(x, np.ones(4, x.dtype), np.zeros(4, x.dtype), epsilon=0.0)[0],
+    "group": lambda x: bn.group_norm(x, 1, np.ones(4, x.dtype), np.zeros(4, x.dtype), epsilon=0.0)[0],
+}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_that_should_be_equal_are_a_feature_that_does_not_vary(name, dtype):
+    # One third, added up in different orders, differs in the last place.
+    for value in (0.1, 1 / 3, 1e4 / 3, 1e30 / 3):
+        x = np.full((3, 4), value, dtype)
+        x[:, 1] = np.nextafter(x[:, 1], dtype(np.inf))
+        x[1] = [0, 1, 2, 3]
+        y = FAMILY[name](x)
+        assert (y[[0, 2]] == 0).all()
+        np.testing.assert_allclose(y[1], np.array([-3, -1, 1, 3]) / np.sqrt(5), rtol=1e-6)
+        x[0, 1] = value * (1 + 100 * np.finfo(dtype).eps)  # what is more than rounding is a variation
+        np.testing.assert_allclose(np.abs(FAMILY[name](x)[0]), np.array([1, 3, 1, 1]) / np.sqrt(3), rtol=0.1)
+
+
+@pytest.mark.parametrize("name", [*FAMILY, "rms"])
+def test_far_and_near_groups_in_one_array(name):
+    """One group whose squares overflow and one whose squares vanish do not touch the group between them."""
+    function = FAMILY.get(name) or (lambda x: bn.rms_norm(x, np.ones(4, x.dtype), epsilon=0.0)[0])
+    x = drawn(3, 4, dtype=np.float32)
+    spread = x * np.float32([[1e25], [1], [1e-25]])
+    np.testing.assert_allclose(function(spread), function(x), rtol=1e-5, atol=1e-6)
+
+
+def test_epsilon_counts_for_numbers_too_small_to_be_squared():
+    # Deviation 1e-30 and epsilon 1e-60 in float64: half of the sum is epsilon's.
+    x = np.array([[1.0, -1.0, 1.0, -1.0]]) * 1e-170
+    for function in (
+        lambda e: bn.layer_norm(x, np.ones(4), np.zeros(4), epsilon=e),
+        lambda e: bn.rms_norm(x, np.ones(4), epsilon=e),
+    ):
+        y, cache = function(1e-300)  # far above the squares, 1e-340
+        np.testing.assert_allclose(y, x / 1e-150, rtol=1e-12)
+        assert cache.inverse_deviation == pytest.approx(1e150)
+        np.testing.assert_allclose(np.abs(function(0.0)[0]), 1, rtol=1e-12)
+
+
+def test_float16_of_hundreds():
+    x = (drawn(6, 4) * 300).astype(np.float16)
+    ones, zeros = np.ones(4, np.float16), np.zeros(4, np.float16)
+    y, cache = bn.batch_norm(x, ones, zeros)
+    exact, exact_cache = bn.batch_norm(x.astype(float), np.ones(4), np.zeros(4))
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, exact, rtol=2**-10, atol=2**-20)
+    # 9e4 is no float16: what is remembered is float32.
+    np.testing.assert_allclose(cache.variance, exact_cache.variance, rtol=1e-5)
+    assert cache.variance.max() > np.finfo(np.float16).max
+
+
+def test_running_statistics_keep_their_dtype():
+    _, cache = bn.batch_norm(drawn(6, 4), np.ones(4), np.zeros(4))
+    running = bn.update_running_statistics(bn.initial_running_statistics(4, dtype=np.float32), cache)
+    assert running.mean.dtype == running.variance.dtype == np.float32

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,40 @@ def test_a_starter_must_fail_and_only_by_an_assertion(write_page):
     assert type(verdicts[2]) is ModuleNotFoundError
 
 
+def test_no_checker_and_no_block_needs_the_assertions_of_python():
+    """Under -O every starter of the book still fails in its checker."""
+    code = """
+        from dlnotes.book import blocks, layout, pages
+        for path in sorted(layout.find().docs.rglob("*.md")):
+            for block in pages.read(path).blocks:
+                if blocks.STARTER in block.marks:
+                    error = blocks.verdict(block, blocks.run(block, path))
+                    print(path.stem, block.line, repr(error) if error else "fails")
+    """
+    ran = subprocess.run(
+        [sys.executable, "-O", "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = ran.stdout.splitlines()
+    every = [block for path in (ROOT / "docs").rglob("*.md") for block in pages.read(path).blocks]
+    assert len(found) == sum(blocks.STARTER in block.marks for block in every) > 0
+    assert [line for line in found if not line.endswith(" fails")] == []
+
+
+def test_under_o_the_assertions_of_a_block_count(write_page):
+    path = write_page(fence("assert 1 + 1 == 3"))
+    code = f"""
+        from pathlib import Path
+        from dlnotes.book import blocks, pages
+        path = Path({str(path)!r})
+        print(type(blocks.run(pages.read(path).blocks[0], path).error).__name__)
+    """
+    ran = subprocess.run(
+        [sys.executable, "-O", "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "AssertionError\n"
+
+
 def test_run_page_says_how_each_block_went(write_page):
     said = []
     path = write_page(fence("pass") + "\n" + STARTER + fence("assert False") + "\n" + fence("1 / 0"))
@@ -305,6 +340,58 @@ def test_five_times_the_budget_of_a_chapter_fails_the_session(suite, monkeypatch
     ran.assert_outcomes(passed=2)
     assert ran.ret == pytest.ExitCode.TESTS_FAILED
     ran.stdout.fnmatch_lines(["FAILED: the blocks of page take over 5 times their budget"])
+
+
+def test_in_two_processes_the_times_and_budgets_are_the_same(suite, monkeypatch):
+    pytest.importorskip("xdist")
+    monkeypatch.setattr(blocks, "CHAPTER_BUDGET", 0.02)
+    ran = suite("\n".join(fence(working(0.06)) for _ in range(2)), "-n", "2")
+    ran.assert_outcomes(passed=2)
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED
+    ran.stdout.fnmatch_lines(["FAILED: the blocks of page take over 5 times their budget"])
+    line = next(line for line in ran.outlines if re.match(r"page +\d", line))
+    assert 0.12 <= float(line.split()[1]) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("test", "group"),
+    [
+        ("tests/site/test_reading.py::test_search[chromium]", "the built site"),
+        ("tests/site/test_built.py::test_pages", "the built site"),
+        ("tests/test_figures.py::test_has_the_width_of_its_form[a_b/relu-depth-wide-light]", "a_b/relu-depth"),
+        ("tests/test_figures.py::test_every_argument_has_a_default[a_b/relu-depth]", "a_b/relu-depth"),
+        ("tests/test_parity.py::test_both[a/b]", "tests/test_parity.py"),
+        ("docs/chapters/initialization.md::line 12", "docs/chapters/initialization.md"),
+    ],
+)
+def test_tests_that_share_what_is_dear_to_make_run_in_one_process(test, group):
+    from conftest import shared
+
+    assert shared(test) == group
+
+
+def test_in_two_processes_what_is_shared_is_made_once_and_first(pytester):
+    pytest.importorskip("xdist")
+    pytester.syspathinsert(ROOT)
+    pytester.makeconftest((ROOT / "conftest.py").read_text("utf-8"))
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:playwright\n")
+    text = """
+        import os, pathlib, time
+        @__import__("pytest").mark.parametrize("number", range(4 if "site" in __file__ else 10))
+        def test_it(number):
+            time.sleep(0.05)
+            with open("order", "a") as file:
+                print(os.environ["PYTEST_XDIST_WORKER"], pathlib.Path(__file__).parent.name, file=file)
+    """
+    for name in ("tests/test_early.py", "tests/test_late.py", "tests/site/test_one.py", "tests/site/test_two.py"):
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), "utf-8")
+    pytester.runpytest("tests", "-n", "2").assert_outcomes(passed=28)
+    ran = [line.split() for line in (pytester.path / "order").read_text("utf-8").splitlines()]
+    assert len({worker for worker, _ in ran}) == 2
+    (worker,) = {worker for worker, folder in ran if folder == "site"}
+    assert [folder for name, folder in ran if name == worker][:8] == ["site"] * 8
 
 
 def test_the_gate_refuses_to_skip_for_want_of_a_package(suite, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import math
@@ -24,6 +25,7 @@ WHOLE = np.array([0, 2])
 GRID = np.zeros((2, 3, 4))
 SYMMETRIC = np.array([[2.0, 1.0], [1.0, 3.0]])
 NAN = float("nan")
+OF_RUNS = "a number, or an array of the shape of the runs, {}, or of their first axes"
 
 # name of the check, arguments after the name: each gives back its first.
 PASSES = [
@@ -40,9 +42,13 @@ PASSES = [
     ("reals", WHOLE, {"at_least": 0, "below": 3}),
     ("reals", np.zeros((0, 3)), {"above": 0}),
     ("reals", np.float64(0.5)),
-    ("per_run", 0.5, (2,), {"above": 0}),
-    ("per_run", FLOATS, (2,), {"above": 0}),
-    ("per_run", np.array(0.5), (2,)),
+    ("one_a_run", 0.5, (2,), {"above": 0}),
+    ("one_a_run", FLOATS, (2,), {"above": 0}),
+    ("one_a_run", np.array(0.5), (2,)),
+    ("leading_axes", GRID, (2, 3), {"of": "runs"}),
+    ("leading_axes", GRID, (), {"of": "runs"}),
+    ("first_axes_of_runs", FLOATS, (2, 3)),
+    ("first_axes_of_runs", np.ones((1, 3)), (2, 3)),
     ("choice", "b", ("a", "b")),
     ("choice", "b", {"a": 1, "b": 2}),
     ("instance", "text", str, "a name"),
@@ -67,6 +73,15 @@ PASSES = [
     ("axis", GRID, -1, {"at_least": 4, "described": "classes"}),
     ("axis", GRID, -3, {"at_least": 0, "described": "rows"}),
     ("shaped", GRID, (2, 3, 4), {"of": "x has"}),
+    ("finite", FLOATS),
+    ("finite", np.zeros((0, 3))),
+    ("single_or_double", FLOATS),
+    ("single_or_double", FLOATS.astype(np.float32)),
+    ("not_falling", (0, 2, 2, 7), 4),
+    ("at_least_single", FLOATS),
+    ("at_least_single", np.zeros((0, 3), np.float32)),
+    ("shared", GRID, GRID.shape, {"axes": 1, "of": "x has"}),
+    ("shared", FLOATS, (5, 2), {"axes": 1, "of": "x has"}),
     ("broadcasts", FLOATS, (5, 2), {"of": "x has"}),
     ("broadcasts", np.zeros((1, 3, 1)), (2, 3, 4), {"of": "x has"}),
     ("broadcasts", 0.5, (2,), {"of": "x has"}),
@@ -111,10 +126,30 @@ REFUSALS = [
     ("reals", np.array([1.0, math.inf]), ValueError, "finite numbers", "values from 1.0 to inf"),
     ("reals", WHOLE > 0, TypeError, "finite numbers", "dtype bool"),
     ("reals", [0.5], TypeError, "a finite number", "[0.5]"),
-    ("per_run", -0.5, (2,), {"above": 0}, ValueError, "a finite number above 0", "-0.5"),
-    ("per_run", FLOATS, (3,), ValueError, "a number or an array of the shape of the runs, (3,)", "shape (2,)"),
-    ("per_run", FLOATS, (), ValueError, "a number or an array of the shape of the runs, ()", "shape (2,)"),
-    ("per_run", -FLOATS, (2,), {"at_least": 0}, ValueError, "finite numbers at least 0", "values from -1.0 to -0.5"),
+    ("one_a_run", -0.5, (2,), {"above": 0}, ValueError, "a finite number above 0", "-0.5"),
+    ("one_a_run", FLOATS, (3,), ValueError, "a number or an array of the shape of the runs, (3,)", "shape (2,)"),
+    ("one_a_run", FLOATS, (), ValueError, "a number or an array of the shape of the runs, ()", "shape (2,)"),
+    ("one_a_run", -FLOATS, (2,), {"at_least": 0}, ValueError, "finite numbers at least 0", "values from -1.0 to -0.5"),
+    (
+        "leading_axes",
+        GRID,
+        (2, 4),
+        {"of": "runs"},
+        ValueError,
+        "an array whose first axes are (2, 4), as runs",
+        "shape (2, 3, 4)",
+    ),
+    (
+        "leading_axes",
+        FLOATS,
+        (2, 3),
+        {"of": "runs"},
+        ValueError,
+        "an array whose first axes are (2, 3), as runs",
+        "shape (2,)",
+    ),
+    ("first_axes_of_runs", GRID, (2, 3), ValueError, OF_RUNS.format((2, 3)), "shape (2, 3, 4)"),
+    ("first_axes_of_runs", FLOATS, (3, 2), ValueError, OF_RUNS.format((3, 2)), "shape (2,)"),
     ("choice", "c", ("a", "b"), ValueError, "one of 'a', 'b'", "'c'"),
     ("choice", 3, ("a", "b"), ValueError, "one of 'a', 'b'", "3"),
     ("instance", 3, str, "a name", TypeError, "a name", "a int"),
@@ -201,6 +236,32 @@ REFUSALS = [
         "an array that broadcasts to (2,), as x has",
         "shape (1, 2)",
     ),
+    ("finite", np.array([1.0, np.nan]), ValueError, "an array of finite numbers", "values from nan to nan"),
+    ("finite", np.array([1.0, -np.inf]), ValueError, "an array of finite numbers", "values from -inf to 1.0"),
+    (
+        "single_or_double",
+        FLOATS.astype(np.float16),
+        TypeError,
+        "an array of float32 or float64",
+        "dtype float16",
+    ),
+    ("not_falling", (0, 2, 1), 3, ValueError, "an integer at least 2", "1"),
+    (
+        "at_least_single",
+        FLOATS.astype(np.float16),
+        TypeError,
+        "an array of floating-point numbers of at least 32 bits",
+        "dtype float16",
+    ),
+    (
+        "shared",
+        np.ones((1, 3)),
+        (2, 3),
+        {"axes": 1, "of": "x has"},
+        ValueError,
+        "an array of shape (2, 3), or of its last axes from (3,) on, as x has",
+        "shape (1, 3)",
+    ),
     ("same_shape", FLOATS, "other", GRID, ValueError, "of the shape of other, (2, 3, 4)", "shape (2,)"),
     ("same_names", {"a": 1}, "other", {"b": 1}, ValueError, "of the names of other, ['b']", "names ['a']"),
     ("same_names", [1], "other", {"b": 1}, TypeError, "a mapping from names to arrays", "a list"),
@@ -253,7 +314,13 @@ KEYWORDS = {
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
 }
 BACKENDS = [lambda value: value] + ([as_torch] if HAS_TORCH else [])
-PUBLIC = {name for name, _ in inspect.getmembers(checks, inspect.isfunction) if not name.startswith("_")} - {"before"}
+PUBLIC = {name for name, _ in inspect.getmembers(checks, inspect.isfunction) if not name.startswith("_")} - {
+    # These give back something else than the argument; they have tests of their own.
+    "before",
+    "behind",
+    "layers",
+    "without_graph",
+}
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
@@ -328,6 +395,67 @@ def test_before_checks_first_and_keeps_the_function_behind_the_check():
     )
 
 
+def test_a_wrong_keyword_names_the_function_and_not_its_check():
+    def private(a, b=2):
+        checks.integer("a", a, at_least=b)
+
+    @checks.before(private)
+    def public(a, b=2):
+        return a
+
+    for call, words in (
+        (lambda: public(1, c=3), r"public\(\) got an unexpected keyword argument 'c'"),
+        (lambda: public(), r"public\(\) missing 1 required positional argument: 'a'"),
+        (lambda: public(1, 2, 3), r"public\(\) takes from 1 to 2 positional arguments but 3 were given"),
+        (lambda: public(a="x"), "a must be an integer at least 2, got 'x'"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
+    assert checks.behind(public) is public.unchecked
+    assert checks.behind(len) is len
+
+
+def test_every_check_has_the_parameters_of_its_function():
+    found = 0
+    for path in sorted((Path(checks.__file__).parent / "numpy").glob("[!_]*.py")):
+        module = importlib.import_module(f"dlnotes.numpy.{path.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, checks.Checked):
+                check, function = (inspect.signature(each).parameters for each in (value.check, value.unchecked))
+                own, wanted = ([(p.name, p.kind, p.default) for p in each.values()] for each in (check, function))
+                assert own[: len(wanted)] == wanted, name
+                assert all(p.default is not p.empty for p in list(check.values())[len(wanted) :]), name
+                found += 1
+    assert found >= 3
+
+
+def test_axes_of_runs():
+    array = np.ones((2, 3, 4))
+    assert checks.leading_axes("argument", array, (2, 3), of="runs") is array
+    assert checks.leading_axes("argument", array, (), of="runs") is array
+    with pytest.raises(
+        ValueError, match=r"argument must be an array whose first axes are \(2, 4\), as runs, got shape \("
+    ):
+        checks.leading_axes("argument", array, (2, 4), of="runs")
+    with pytest.raises(ValueError, match="argument must be an array whose first axes are"):
+        checks.leading_axes("argument", array[0, 0], (4, 3), of="runs")
+    for shape in ((), (2,), (2, 3), (1, 3), (2, 1)):
+        assert checks.first_axes_of_runs("argument", np.ones(shape), (2, 3)).shape == shape
+    for shape in ((3,), (2, 2), (2, 3, 1)):
+        with pytest.raises(
+            ValueError, match=r"argument must be a number, or an array of the shape of the runs, \(2, 3\)"
+        ):
+            checks.first_axes_of_runs("argument", np.ones(shape), (2, 3))
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_the_order_of_bytes_is_no_matter_of_kind(kind):
+    for order in "<>":
+        array = np.ones(3, f"{order}{kind}")
+        assert checks.floating("argument", array) is array
+    assert checks.integers("argument", np.ones(3, ">i4")).dtype == ">i4"
+
+
 def test_same_names_names_the_argument_that_is_no_mapping():
     with pytest.raises(TypeError, match=r"^other must be a mapping from names to arrays, got a list$"):
         checks.same_names("argument", {}, "other", [])
@@ -391,7 +519,7 @@ def test_values_on_an_accelerator_are_not_read():
 
     array = OnAccelerator()
     assert checks.reals("argument", array, above=0) is array
-    assert checks.per_run("argument", array, (2,), above=0) is array
+    assert checks.one_a_run("argument", array, (2,), above=0) is array
     assert checks.not_zero("argument", array) is array
     OnAccelerator.dtype = "torch.int64"
     assert checks.labels("argument", array, 3) is array

@@ -53,6 +53,25 @@ def test_average_of_probabilities_that_are_no_floats():
     np.testing.assert_allclose(half, np.log(0.5), rtol=1e-15)
 
 
+def test_a_member_that_counts_nothing_takes_no_digits():
+    # The member of weight 0 is sure; the others give the class e^-2000, which only their own scale can hold.
+    logs = np.array([[[0.0]], [[-2000.0]], [[-2001.0]]])
+    expected = -2000 + np.log((1 + np.exp(-1)) / 2)
+    for factor in (1.0, 1.7e308, 1e-308):
+        result = ensembles.average_probabilities(logs, weights=np.array([0.0, factor, factor]))
+        assert result == pytest.approx(expected, rel=1e-14)
+    veto = np.array([[[-np.inf, 0.0]], [[np.log(0.5), np.log(0.5)]]])
+    for average in (ensembles.average_probabilities, ensembles.geometric_average):
+        np.testing.assert_allclose(average(veto, weights=np.array([0.0, 1.0])), veto[1])
+
+
+def test_the_gap_where_a_label_is_ruled_out():
+    labels = np.array([0])
+    half, out = [[np.log(0.5), np.log(0.5)]], [[-np.inf, 0.0]]
+    assert ensembles.jensen_gap(np.array([half, out]), labels) == np.inf
+    assert np.isnan(ensembles.jensen_gap(np.array([out, out]), labels))
+
+
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.0, 5.0, 2.0]])
 def test_geometric_average_is_the_average_of_the_logits(weights):
     logits = drawn(5, 6, 4)
@@ -247,6 +266,41 @@ def test_averages_of_runs_equal_runs_alone_and_leave_their_input(dtype):
             alone = averaging.update({"w": params["w"][run]}, alone)
         assert state.average["w"].dtype == dtype
         np.testing.assert_array_equal(state.average["w"][run], alone.average["w"])
+
+
+def test_weights_of_16_bits_are_averaged_in_32():
+    # One more step of 2^-11 is half a unit of the last place: in 16 bits the average would stay where it is.
+    start, moved = {"w": np.ones(2, np.float16)}, {"w": np.full(2, 1.5, np.float16)}
+    averaging = ensembles.ExponentialWeightAverage(0.9999)
+    state = averaging.init(start)
+    for _ in range(1000):
+        state = averaging.update(moved, state)
+    assert state.average["w"].dtype == np.float32
+    np.testing.assert_allclose(state.average["w"], 1.5 - 0.5 * 0.9999**1000, rtol=1e-4)
+    mean = ensembles.EqualWeightAverage()
+    state = mean.init({"w": np.full(1, -1.7e308)})
+    assert mean.update({"w": np.full(1, 1.7e308)}, state).average["w"] == 0
+
+
+def test_torch_weights_of_16_bits_are_averaged_in_32():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import ensembles as variant
+
+    for dtype in (torch.float16, torch.bfloat16):
+        averaging = variant.ExponentialWeightAverage(0.9999)
+        state = averaging.init({"w": torch.ones(2, dtype=dtype)})
+        for _ in range(1000):
+            state = averaging.update({"w": torch.full((2,), 1.5, dtype=dtype)}, state)
+        assert state.average["w"].dtype == torch.float32
+        np.testing.assert_allclose(state.average["w"].numpy(), 1.5 - 0.5 * 0.9999**1000, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_weights_of_another_shape_are_refused():
+    for averaging in (ensembles.EqualWeightAverage(), ensembles.ExponentialWeightAverage()):
+        state = averaging.init({"w": np.ones((2, 3))})
+        with pytest.raises(ValueError, match=r"of the shape of .*, got shape"):
+            averaging.update({"w": np.ones(3)}, state)
 
 
 @pytest.mark.usefixtures("unchecked")

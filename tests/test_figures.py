@@ -14,30 +14,31 @@ import inspect
 import numpy as np
 import pytest
 
-from dlnotes.book import figure_laws, figures, layout, pages
+from dlnotes.book import chapters, drawing, figure_laws, layout
 
 BOOK = layout.find()
-FIGURES = figures.find(BOOK)
-FORMS = [pytest.param(figure, *form, id=f"{figure}-{'-'.join(form)}") for figure in FIGURES for form in figures.FORMS]
+FIGURES = drawing.find(BOOK)
+FORMS = [pytest.param(figure, *form, id=f"{figure}-{'-'.join(form)}") for figure in FIGURES for form in drawing.FORMS]
 each_figure = pytest.mark.parametrize("figure", FIGURES, ids=str)
 each_form = pytest.mark.parametrize(("figure", "width", "theme"), FORMS)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def drawn() -> None:
-    """Bring the figures up to date; nothing is done for those whose code has not changed."""
-    figures.draw(BOOK, progress=False)
+def drawn(request: pytest.FixtureRequest) -> None:
+    """Bring the figures of the tests chosen up to date; nothing is done for those whose code has not changed."""
+    chosen = {str(item.callspec.params["figure"]) for item in request.session.items if item.path == request.path}
+    drawing.draw(BOOK, sorted(chosen), progress=False)
 
 
 @functools.cache
-def page(figure: figures.Figure, width: str, theme: str) -> tuple[figure_laws.Rendered, object]:
-    numbers = figures.numbers(BOOK, figure)
-    picture, paper = figures.paint(figures.load(BOOK, figure), figure, numbers, width, theme)
+def page(figure: drawing.Figure, width: str, theme: str) -> tuple[figure_laws.Rendered, object]:
+    numbers = drawing.numbers(BOOK, figure)
+    picture, paper = drawing.paint(drawing.load(BOOK, figure), figure, numbers, width, theme)
     return figure_laws.rendered(picture, paper), numbers
 
 
 @each_form
-def test_shows_its_numbers_and_reads_well(figure: figures.Figure, width: str, theme: str) -> None:
+def test_shows_its_numbers_and_reads_well(figure: drawing.Figure, width: str, theme: str) -> None:
     rendered, numbers = page(figure, width, theme)
     breaches = [
         *figure_laws.wrong_numbers(rendered.figure, rendered.paper, numbers),
@@ -54,33 +55,32 @@ def test_shows_its_numbers_and_reads_well(figure: figures.Figure, width: str, th
 
 @functools.cache
 def captions(stem: str) -> dict[str, str]:
-    text = BOOK.page(stem).read_text("utf-8")
-    return {each.argument: each.body for each in pages.parse(text).directives if each.name == "figure"}
+    return {each.argument: each.body for _, each in chapters.read(BOOK, stem).named("figure")}
 
 
 @each_form
-def test_panels_stand_where_the_caption_says(figure: figures.Figure, width: str, theme: str) -> None:
+def test_panels_stand_where_the_caption_says(figure: drawing.Figure, width: str, theme: str) -> None:
     rendered, _ = page(figure, width, theme)
     breaches = figure_laws.misplaced(rendered, captions(figure.stem).get(str(figure), ""))
     assert not breaches, "\n".join(breaches)
 
 
 @each_form
-def test_this_process_draws_the_bytes_that_another_drew(figure: figures.Figure, width: str, theme: str) -> None:
+def test_this_process_draws_the_bytes_that_another_drew(figure: drawing.Figure, width: str, theme: str) -> None:
     rendered, _ = page(figure, width, theme)
     assert rendered.svg == BOOK.figure(*figure, width, theme).read_text("utf-8")
 
 
 @each_form
-def test_has_the_width_of_its_form(figure: figures.Figure, width: str, theme: str) -> None:
-    across, down = figures.size(BOOK.figure(*figure, width, theme))
+def test_has_the_width_of_its_form(figure: drawing.Figure, width: str, theme: str) -> None:
+    across, down = drawing.size(BOOK.figure(*figure, width, theme))
     assert across == {"wide": 680, "narrow": 340}[width]
     assert 150 <= down <= 700
 
 
 @each_figure
-def test_every_number_is_finite_or_said_not_to_be(figure: figures.Figure) -> None:
-    numbers = figures.numbers(BOOK, figure)
+def test_every_number_is_finite_or_said_not_to_be(figure: drawing.Figure) -> None:
+    numbers = drawing.numbers(BOOK, figure)
     documented = inspect.getdoc(type(numbers)) or ""
     for name, array in numbers._asdict().items():
         assert f"{name}: " in documented, f"the docstring of {type(numbers).__name__} does not say what {name} is"
@@ -89,10 +89,10 @@ def test_every_number_is_finite_or_said_not_to_be(figure: figures.Figure) -> Non
             assert np.isfinite(array).all(), f"{name} is not finite, and its docstring does not speak of nan"
 
 
-def _function_and_small(figure: figures.Figure) -> tuple[object, dict[str, object]]:
+def _function_and_small(figure: drawing.Figure) -> tuple[object, dict[str, object]]:
     tests = importlib.import_module(f"tests.figures.test_{figure.stem}")
     assert figure.name in tests.SMALL, f"tests/figures/test_{figure.stem}.py has no small arguments for {figure.name}"
-    return getattr(figures.load(BOOK, figure), figure.function), tests.SMALL[figure.name]
+    return getattr(drawing.load(BOOK, figure), figure.function), tests.SMALL[figure.name]
 
 
 def _same(one: object, other: object) -> bool:
@@ -100,7 +100,7 @@ def _same(one: object, other: object) -> bool:
 
 
 @each_figure
-def test_numbers_depend_on_the_arguments_alone(figure: figures.Figure) -> None:
+def test_numbers_depend_on_the_arguments_alone(figure: drawing.Figure) -> None:
     function, small = _function_and_small(figure)
     state = np.random.get_state()[1].copy()
     first = function(**small)
@@ -110,7 +110,7 @@ def test_numbers_depend_on_the_arguments_alone(figure: figures.Figure) -> None:
 
 
 @each_figure
-def test_another_seed_gives_other_numbers(figure: figures.Figure) -> None:
+def test_another_seed_gives_other_numbers(figure: drawing.Figure) -> None:
     function, small = _function_and_small(figure)
     if "seed" not in inspect.signature(function).parameters:
         code = inspect.getsource(importlib.import_module(function.__module__))
@@ -120,7 +120,7 @@ def test_another_seed_gives_other_numbers(figure: figures.Figure) -> None:
 
 
 @each_figure
-def test_every_argument_has_a_default(figure: figures.Figure) -> None:
+def test_every_argument_has_a_default(figure: drawing.Figure) -> None:
     function, _ = _function_and_small(figure)
     lacking = [name for name, p in inspect.signature(function).parameters.items() if p.default is p.empty]
     assert not lacking

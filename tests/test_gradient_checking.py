@@ -106,6 +106,76 @@ def test_the_divisor_is_the_distance_of_the_rounded_points():
         np.testing.assert_array_equal(gradient, [1, 1, 0])
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1e4, 1e8, 1e12])
+def test_the_step_follows_the_size_of_the_point(size, dtype, backend):
+    """A sum of squares around a point far away; a step of 1e-5 would be rounded away."""
+    module, array = gradient_checking, np.array
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import gradient_checking as module
+
+        array = torch.tensor
+    x = array(np.array([1.0, -2.0, 3.0], dtype) * dtype(size))
+    tolerance = 1e-8 if dtype == np.float64 else 2e-3
+    for method in ("forward", "centered"):
+        gradient = module.numerical_gradient(lambda p: ((p / size) ** 2).sum(-1), x, method=method)
+        loose = tolerance if method == "centered" else 100 * tolerance**0.75
+        np.testing.assert_allclose(np.asarray(gradient) * size, [2, -4, 6], rtol=loose)
+    directions = array(np.array([[1.0, 0.0, 0.0], [0.6, 0.0, 0.8]], dtype))
+    along = module.directional_derivatives(lambda p: ((p / size) ** 2).sum(-1), x, directions)
+    np.testing.assert_allclose(np.asarray(along) * size, [2, 6], rtol=tolerance)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_lost_step_is_said(backend):
+    module, array = gradient_checking, np.array
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import gradient_checking as module
+
+        array = torch.tensor
+    x = array(np.array([1.0, 1e12]))
+    unit = float(np.spacing(1e12))
+    for method in ("forward", "centered"):
+        with pytest.raises(ValueError, match="step must be a finite number above"):
+            module.numerical_gradient(lambda p: p.sum(-1), x, method=method, step=unit / 2)
+        gradient = module.numerical_gradient(lambda p: p[:, 1], x, method=method, step=unit * 0.51)
+        np.testing.assert_allclose(np.asarray(gradient), [0, 1])
+    assert np.isfinite(
+        np.asarray(module.numerical_gradient(lambda p: p.sum(-1), x, method="complex", step=1e-20))
+    ).all()
+    with pytest.raises(ValueError, match="step must be large enough to move x along every direction, got 1e-06"):
+        module.directional_derivatives(lambda p: p.sum(-1), x, array(np.array([[0.0, 1.0]])), step=1e-6)
+
+
+def test_a_right_gradient_passes_along_directions_far_from_zero():
+    """Points are rounded to multiples of 1e-3 here; divided by 2 h, a right gradient would be off by percents."""
+    x = frozen(np.random.default_rng(0).uniform(9e3, 1.1e4, (20, 5)).astype(np.float32))
+    weights = np.random.default_rng(1).standard_normal((20, 5)).astype(np.float32)
+
+    def loss(moved):
+        return ((moved["w"].astype(np.float64) - 1e4) * weights).sum((-1, -2))
+
+    directions = gradient_checking.random_directions({"w": x}, np.random.default_rng(2))
+    for step in (None, 0.1):
+        check = gradient_checking.check_gradients(loss, {"w": x}, {"w": weights}, directions=directions, step=step)
+        assert check.error < 1e-6
+        wrong = gradient_checking.check_gradients(
+            loss, {"w": x}, {"w": weights * 1.01}, directions=directions, step=step
+        )
+        assert wrong.error == pytest.approx(0.01, rel=0.02)
+
+
+def test_a_parameter_without_entries_has_no_worst_coordinate():
+    parameters = {"empty": np.zeros((0, 3)), "w": np.ones(2)}
+    gradients = {"empty": np.zeros((0, 3)), "w": np.full(2, 4.1)}
+    check = gradient_checking.check_gradients(lambda p: (p["w"] ** 4).sum(-1), parameters, gradients)
+    assert check.errors["empty"] == 0
+    assert check.worst == "w"
+
+
 def test_a_function_without_a_run_axis_is_told_what_to_do():
     with pytest.raises(ValueError, match=r"one value for each run, shape \(3,\), got shape \(\).*batched=False"):
         gradient_checking.numerical_gradient(lambda points: (points * points).sum(), np.ones(3))
@@ -299,16 +369,50 @@ def test_directional_derivatives_are_inner_products():
     np.testing.assert_array_equal(along, alone)
 
 
-def test_random_directions_have_length_one_and_no_preferred_coordinate():
-    parameters = {"a": np.zeros((3, 2), np.float32), "b": np.zeros(4)}
-    drawn = gradient_checking.random_directions(parameters, np.random.default_rng(11), count=20_000)
+def assert_no_preferred_direction(drawn):
+    """Compare moments of unit vectors with those of the uniform distribution on the sphere in n dimensions.
+
+    E x_i = 0, E x_i^2 = 1/n, E x_i^4 = 3 / (n (n + 2)), E x_i^2 x_j^2 = 1 / (n (n + 2)). The last two tell directions
+    from corners of a cube (1/n^2) and from single coordinates (1/n and 0), whose second moments are the same.
+    """
+    rows = np.asarray(drawn, dtype=np.float64).reshape(len(drawn), -1)
+    n = rows.shape[1]
+    np.testing.assert_allclose((rows * rows).sum(axis=1), 1, rtol=1e-5)
+
+    def assert_mean(values, expected):
+        error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
+        assert (np.abs(values.mean(axis=0) - expected) < 4.5 * error).all()
+
+    assert_mean(rows, 0)
+    assert_mean(rows * rows, 1 / n)
+    assert_mean(rows**4, 3 / (n * (n + 2)))
+    assert_mean(rows[:, :-1] ** 2 * rows[:, 1:] ** 2, 1 / (n * (n + 2)))
+    assert_mean(rows[:, :-1] * rows[:, 1:], 0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_random_directions_have_length_one_and_none_is_preferred(backend):
+    if backend == "numpy":
+        parameters = {"a": np.zeros((3, 2), np.float32), "b": np.zeros(4)}
+        drawn = gradient_checking.random_directions(parameters, np.random.default_rng(11), count=20_000)
+    else:
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import gradient_checking as variant
+
+        parameters = {"a": torch.zeros(3, 2), "b": torch.zeros(4, dtype=torch.float64)}
+        drawn = variant.random_directions(parameters, torch.Generator().manual_seed(11), count=20_000)
     for name, value in parameters.items():
         assert drawn[name].dtype == value.dtype
-        rows = drawn[name].reshape(20_000, -1)
-        np.testing.assert_allclose((rows * rows).sum(axis=1), 1, rtol=1e-5)
-        # Each squared coordinate has mean 1/n and a standard error below 1/(n 100) here; five of them are allowed.
-        np.testing.assert_allclose((rows * rows).mean(axis=0), 1 / rows.shape[1], rtol=0.05)
-        np.testing.assert_allclose(rows.mean(axis=0), 0, atol=0.02)
+        assert_no_preferred_direction(drawn[name])
+
+
+def test_corners_and_coordinates_are_told_from_directions():
+    generator = np.random.default_rng(12)
+    corners = generator.choice([-0.5, 0.5], (20_000, 4))
+    coordinates = np.eye(4)[generator.integers(0, 4, 20_000)] * generator.choice([-1.0, 1.0], (20_000, 1))
+    for wrong in (corners, coordinates):
+        with pytest.raises(AssertionError):
+            assert_no_preferred_direction(wrong)
 
 
 def test_torch_checks_autograd():

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from dlnotes import optimizers
 from dlnotes.numpy import gradient_clipping as kernels
-from dlnotes.numpy import minibatch, training
+from dlnotes.numpy import minibatch
 
 SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4, 2, 3), "scale": ()}
 VECTORS = hnp.arrays(np.float64, st.integers(1, 8), elements=st.floats(-1e6, 1e6))
@@ -63,6 +64,41 @@ def test_lengths_beyond_the_range_of_squares(dtype):
         np.testing.assert_allclose(kernels.clip_by_norm(gradient, 1.0), gradient * min(1, 0.2 / size), rtol=1e-6)
     tiny = np.array([3, 4], dtype) * info.smallest_subnormal
     assert kernels.norm(tiny) == 5 * info.smallest_subnormal
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.float16, 4e4), (np.float32, 3e38), (np.float64, 1e300), (np.float32, 1e-40)]
+)
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_lengths_that_the_type_cannot_hold_do_not_matter(dtype, scale, backend):
+    """The length of the gradient is beyond float16 or float32, and every clipped number is not."""
+    module, array = kernels, np.array
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import gradient_clipping as module
+
+        array = torch.tensor
+    gradient = np.full((2, 8), scale, dtype)
+    grads = {"a": array(gradient), "b": array(-gradient)}
+    limit = min(1.0, scale / 2)
+    # Below the smallest normal number the factor, or the gradient itself, has fewer digits.
+    rtol = 1e-3 if dtype == np.float16 else 2e-4 if scale < 1 else 1e-5
+    for name, clipped in module.clip_by_global_norm(grads, limit).items():
+        wanted = (1 if name == "a" else -1) * limit / np.sqrt(32)
+        np.testing.assert_allclose(np.asarray(clipped).astype(float), wanted, rtol=rtol)
+        assert np.asarray(clipped).dtype == dtype
+    np.testing.assert_allclose(np.asarray(module.clip_by_norm(grads["a"], limit)).astype(float), limit / 4, rtol=rtol)
+    units = np.asarray(module.shorten_units(grads["a"], limit)).astype(float)
+    np.testing.assert_allclose(units, limit / np.sqrt(8), rtol=rtol)
+    if scale > 1:
+        adaptive = np.asarray(module.clip_adaptively(grads["a"], array(np.ones((2, 8), dtype)), 0.1)).astype(float)
+        np.testing.assert_allclose(adaptive, 0.1, rtol=rtol)
+
+
+def test_a_weight_of_one_column_has_as_many_units_as_rows():
+    """optax takes it whole, as a vector."""
+    gradient, weight = np.full((4, 1), 8.0), np.array([[1.0], [2.0], [3.0], [4.0]])
+    np.testing.assert_allclose(kernels.clip_adaptively(gradient, weight, 0.1), 0.1 * weight, rtol=1e-14)
 
 
 def test_zero_empty_and_broken_gradients():
@@ -159,6 +195,6 @@ def test_a_bad_run_leaves_the_others_alone():
 
 def test_clipping_bounds_the_step_of_a_chain():
     params, grads = drawn(), drawn(seed=1, scale=1e6)
-    optimizer = training.chain(kernels.ClipByGlobalNorm(2.0), minibatch.SGD(0.5))
+    optimizer = optimizers.chain(kernels.ClipByGlobalNorm(2.0), minibatch.SGD(0.5))
     updates, _ = optimizer.update(grads, optimizer.init(params), params)
     assert kernels.global_norm({k: np.asarray(u) for k, u in updates.items()}) == pytest.approx(1.0, rel=1e-13)

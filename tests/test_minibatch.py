@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlnotes import optimizers
 from dlnotes.numpy import minibatch as kernels
-from dlnotes.numpy import training
 
 
 @given(examples=st.integers(1, 60), batch_size=st.integers(1, 80), drop_last=st.booleans(), seed=st.integers(0, 9))
@@ -60,7 +60,7 @@ def test_sgd_goes_down_the_gradient():
     optimizer = kernels.SGD(0.25)
     params = {"w": np.array([2.0, -4.0])}
     updates, state = optimizer.update({"w": np.array([8.0, 2.0])}, optimizer.init(params), params)
-    np.testing.assert_array_equal(training.apply_updates(params, updates)["w"], [0.0, -4.5])
+    np.testing.assert_array_equal(optimizers.apply_updates(params, updates)["w"], [0.0, -4.5])
     assert state.step == 1
 
 

@@ -10,8 +10,40 @@ from hypothesis import strategies as st
 
 from dlnotes.numpy import conditioning, gradient_checking, minima_saddles, network, objective
 
+
+def pfaffian(matrix):
+    """By expansion along the first row."""
+    if not len(matrix):
+        return 1.0
+    rest = range(1, len(matrix))
+    others = [[i for i in rest if i != j] for j in rest]
+    return sum(
+        (-1) ** (j + 1) * matrix[0, j] * pfaffian(matrix[np.ix_(o, o)]) for j, o in zip(rest, others, strict=True)
+    )
+
+
+def ordered_integral(size, half):
+    """Integrate prod_(i<j) (x_j - x_i) prod e^(-x_i^2 / 2) over x_1 < ... < x_n, above 0 only if `half`.
+
+    It is the Pfaffian of the matrix of the integrals of (x^i y^j - x^j y^i) e^(-(x^2 + y^2) / 2) over x < y, with a
+    border of the integrals of x^i e^(-x^2 / 2) for odd n (de Bruijn). In polar coordinates the radius gives a gamma
+    function and the angle a smooth integral, from pi / 4 to pi / 2, or to 5 pi / 4.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    span = (math.pi / 2 if half else 5 * math.pi / 4) - math.pi / 4
+    angles, weights = math.pi / 4 + span * (nodes + 1) / 2, weights * span / 2
+    matrix = np.zeros((size + size % 2,) * 2)
+    for i, j in itertools.combinations(range(size), 2):
+        turn = np.cos(angles) ** i * np.sin(angles) ** j - np.cos(angles) ** j * np.sin(angles) ** i
+        matrix[i, j] = 2 ** ((i + j) / 2) * math.gamma((i + j) / 2 + 1) * (weights @ turn)
+    if size % 2:
+        for i in range(size):
+            matrix[i, size] = 2 ** ((i - 1) / 2) * math.gamma((i + 1) / 2) * (1 if half else 1 + (-1) ** i)
+    return pfaffian(matrix - matrix.T)
+
+
 # P(all eigenvalues positive), Gaussian orthogonal ensemble with diagonal variance 2.
-POSITIVE = {1: 0.5, 2: (2 - math.sqrt(2)) / 4, 3: (math.pi - 2 * math.sqrt(2)) / (4 * math.pi), 4: 0.0025, 5: 0.00015}
+POSITIVE = {size: ordered_integral(size, True) / ordered_integral(size, False) for size in range(1, 7)}
 
 
 def frozen(x):
@@ -252,6 +284,27 @@ def test_filter_normalized_directions_have_the_lengths_of_their_units():
     assert (found["0.bias"] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("power", [-1, 1])
+def test_filter_normalization_does_not_depend_on_the_length_of_the_direction(dtype, power):
+    scale = dtype(10.0) ** (power * (30 if dtype == np.float32 else 170))
+    parameters, drawn = {"w": gaussian(15, 4, 3).astype(dtype)}, {"w": gaussian(16, 4, 3).astype(dtype)}
+    expected = minima_saddles.filter_normalize(drawn, parameters)["w"]
+    rtol = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(
+        minima_saddles.filter_normalize({"w": drawn["w"] * scale}, parameters)["w"], expected, rtol=rtol
+    )
+    long = minima_saddles.filter_normalize(drawn, {"w": parameters["w"] * scale})["w"]
+    np.testing.assert_allclose(long / scale, expected, rtol=rtol)
+
+
+def test_a_singular_hessian_is_refused_by_the_saddle_free_step_up_to_rounding():
+    row = np.array([0.1, 0.7, 0.3])
+    for scale in (1.0, 1e-150, 1e150):
+        with pytest.raises(ValueError, match="got an eigenvalue that is 0 up to rounding"):
+            minima_saddles.saddle_free_newton_step(np.ones(3), scale * np.outer(row, row))
+
+
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 100))
 def test_filter_normalization_undoes_the_scale_of_a_relu_unit(scale, seed):
     """Weights in times a, weights out over a: the same function, and the same surface."""
@@ -320,15 +373,38 @@ def test_edges_of_positive_definite():
     assert not minima_saddles.positive_definite(np.array([[1.0, 2.0], [2.0, 1.0]]))
 
 
-@pytest.mark.parametrize(("size", "samples"), [(1, 50_000), (2, 50_000), (3, 200_000), (4, 200_000), (5, 600_000)])
+def test_exact_probabilities_that_all_eigenvalues_are_positive():
+    closed = [0.5, (2 - math.sqrt(2)) / 4, (math.pi - 2 * math.sqrt(2)) / (4 * math.pi)]
+    np.testing.assert_allclose([POSITIVE[size] for size in (1, 2, 3)], closed, rtol=1e-12)
+    assert POSITIVE[5] == pytest.approx(1.40115e-4, rel=1e-5)
+
+
+@pytest.mark.parametrize(("size", "samples"), [(1, 50_000), (2, 50_000), (3, 200_000), (4, 400_000), (5, 1_000_000)])
 def test_probability_that_all_eigenvalues_are_positive(size, samples):
-    """Within 4 standard errors of the exact value; for n = 4 and 5, given to two digits, of its rounding too."""
+    """Within 4 standard errors of the exact value; those of the smaller and the larger size are farther away."""
     estimate = minima_saddles.goe_positive_probability(size, np.random.default_rng(23), samples=samples)
     exact = POSITIVE[size]
     error = math.sqrt(exact * (1 - exact) / samples)
-    rounding = {4: 0.00005, 5: 0.000005}.get(size, 0)
-    assert abs(estimate.probability - exact) < 4 * error + rounding
+    assert abs(estimate.probability - exact) < 4 * error
+    assert abs(exact - POSITIVE[size + 1]) > 8 * error
     assert estimate.standard_error == pytest.approx(error, rel=0.2)
+
+
+def test_a_known_probability_is_told_from_its_neighbor():
+    """Most of the matrices that decide have a positive diagonal: drawn so, 4 standard errors tell 0.00014011 from 15.
+
+    P(all positive) = 2^-n P(all positive | positive diagonal), because the diagonal is independent of the rest.
+    """
+    generator, size, found, samples = np.random.default_rng(24), 5, 0, 1_500_000
+    for _ in range(30):
+        noise = generator.standard_normal((samples // 30, size, size))
+        place = np.arange(size)
+        noise[:, place, place] = np.abs(noise[:, place, place])
+        found += int(minima_saddles.positive_definite(minima_saddles.gaussian_orthogonal(noise)).sum())
+    share = found / samples
+    error = 4 * math.sqrt(share * (1 - share) / samples)
+    assert abs(share / 2**size - POSITIVE[5]) < error / 2**size
+    assert error / 2**size < 0.00015 - POSITIVE[5]
 
 
 # Escape

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlnotes.numpy import minibatch, training
+from dlnotes import optimizers
+from dlnotes.numpy import minibatch
 from dlnotes.numpy import momentum as kernels
 
 
@@ -15,7 +16,7 @@ def descend(optimizer, curvatures, start, steps):
     state, points = optimizer.init(params), [params["w"]]
     for _ in range(steps):
         updates, state = optimizer.update({"w": curvatures * params["w"]}, state, params)
-        params = training.apply_updates(params, updates)
+        params = optimizers.apply_updates(params, updates)
         points.append(params["w"])
     return np.array(points)
 
@@ -96,13 +97,45 @@ def test_no_beta_nearby_is_better_than_the_best():
             assert worst >= best.contraction * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_an_average_is_as_noisy_as_a_plain_one_over_its_effective_window(beta):
+    # The variance of the last average over many paths, and a plain average of whole numbers of values beside it.
+    paths, values = 40_000, 100
+    noise = np.random.default_rng(3).normal(size=(paths, values))
+    last = kernels.exponential_moving_average(noise, beta)[:, -1]
+    window = kernels.effective_window(beta)
+    spread = np.sqrt(2 / paths)  # of a variance measured so often, in shares of itself
+    assert last.var() * window == pytest.approx(1, abs=4 * spread)
+    plain = noise[:, : round(window)].mean(axis=1).var()
+    assert plain * round(window) == pytest.approx(1, abs=4 * spread)
+    if beta:  # the mean age is another number, and the test can tell
+        assert abs(last.var() * kernels.mean_age(beta) - 1) > 10 * spread
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_the_mean_age_is_that_of_values_drawn_by_their_weights(beta):
+    ages = np.random.default_rng(0).geometric(1 - beta, size=40_000)  # P(age k) = (1 - beta) beta^(k - 1)
+    spread = np.sqrt(beta) / (1 - beta) / np.sqrt(len(ages))
+    assert ages.mean() == pytest.approx(kernels.mean_age(beta), abs=4 * spread)
+    assert (kernels.mean_age(0.9), kernels.effective_window(0.9)) == (pytest.approx(10), pytest.approx(19))
+
+
+def test_averages_of_few_bits_are_taken_in_float32():
+    x = np.random.default_rng(0).normal(size=500)
+    few = kernels.exponential_moving_average(x.astype(np.float16), 0.999)
+    assert few.dtype == np.float16
+    np.testing.assert_array_equal(
+        few, kernels.exponential_moving_average(x.astype(np.float16).astype(np.float32), 0.999).astype(np.float16)
+    )
+
+
 def test_weights_of_the_average():
     weights = kernels.average_weights(0.9, 500)
     assert weights.sum() == pytest.approx(1, abs=1e-15)
     assert weights[:10].sum() == pytest.approx(1 - 0.9**10, rel=1e-13)
     assert round(float(weights[:10].sum()), 2) == 0.65
-    assert kernels.effective_window(0.9) == pytest.approx(10)
-    assert (weights * np.arange(1, 501)).sum() == pytest.approx(10, rel=1e-12)  # mean age, counted from 1
+    assert (weights * np.arange(1, 501)).sum() == pytest.approx(kernels.mean_age(0.9), rel=1e-12)
+    assert 1 / (weights * weights).sum() == pytest.approx(kernels.effective_window(0.9), rel=1e-12)
     x = np.random.default_rng(0).normal(size=60)
     average = kernels.exponential_moving_average(x, 0.9, bias_correction=False)
     expected = [(kernels.average_weights(0.9, t) * x[:t][::-1]).sum() for t in range(1, 61)]

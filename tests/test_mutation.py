@@ -106,7 +106,7 @@ def test_users_of_a_module_are_found():
     users = run.dependents(ROOT, "objective")
     assert {"network", "conditioning", "gradient_checking"} <= set(users)
     assert "objective" not in users
-    assert run.dependents(ROOT, "schedules") == ["training"]  # by its tests alone
+    assert run.dependents(ROOT, "schedules") == ["adaptive_methods", "training"]  # by their tests alone
     assert run.dependents(ROOT, "babysitting") == []
 
 
@@ -114,14 +114,14 @@ def test_users_of_a_module_are_found():
 FAMOUS = [
     (
         "adaptive_methods",
-        "(np.sqrt(v_hat) + per_run(epsilon, m))\n        return updates, AdamState(t",
-        "np.sqrt(v_hat + per_run(epsilon, m))\n        return updates, AdamState(t",
+        "(np.sqrt(v_hat) + aligned(epsilon, m))\n    return directions, AdamState(t",
+        "np.sqrt(v_hat + aligned(epsilon, m))\n    return directions, AdamState(t",
         "test_equal_to_torch_step_by_step[adam]",
     ),
     (
         "adaptive_methods",
-        "total1, total2 = 1 - _power(beta1, t), 1 - _power(beta2, t)\n        updates",
-        "total1, total2 = 1, 1\n        updates",
+        "total1, total2 = 1 - _power(beta1, t), 1 - _power(beta2, t)\n    directions",
+        "total1, total2 = 1, 1\n    directions",
         "test_equal_to_torch_step_by_step[adam]",
     ),
     (

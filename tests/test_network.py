@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dlnotes.numpy import activations, initialization, objective, training
+from dlnotes import optimizers
+from dlnotes.numpy import activations, initialization, objective
 from dlnotes.numpy import network as kernels
 
 SIZES = (5, 7, 6, 4)
@@ -276,7 +277,7 @@ def test_dense_without_the_gradient_in_its_inputs():
 def test_a_step_down_the_gradient_lowers_the_loss():
     parameters, inputs, labels = made((4,))
     before, grads = kernels.loss_and_gradient(parameters, inputs, labels, "tanh")
-    moved = training.apply_updates(parameters, {name: -0.01 * g for name, g in grads.items()})
+    moved = optimizers.apply_updates(parameters, {name: -0.01 * g for name, g in grads.items()})
     after = kernels.loss_and_gradient(moved, inputs, labels, "tanh").loss
     squares = sum((g * g).reshape(4, -1).sum(-1) for g in grads.values())
     np.testing.assert_allclose(before - after, 0.01 * squares, rtol=0.05)
@@ -316,3 +317,28 @@ def test_torch_convolution_of_an_image_that_is_not_square_equals_the_reference()
     torch_grads = variant.conv2d_backward(torch.tensor(above), *tensors[:2], 1, 1)
     for one, other in zip(torch_grads, grads, strict=True):
         np.testing.assert_allclose(one.numpy(), other, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ([], "parameters must be of a network whose layers are numbered"),
+        (["fc1.weight", "fc1.bias"], "parameters must be of a network whose layers are numbered"),
+        (["0.bias"], "parameters must be of a network whose layers are numbered"),
+        (
+            ["0.weight", "0.bias", "2.weight"],
+            r"parameters must be of a network with a bias in every layer, got none under \['2.bias'\]",
+        ),
+    ],
+)
+def test_parameters_that_make_no_network_are_refused(keys, words):
+    parameters = {key: np.ones((3, 3) if key.endswith("weight") else 3) for key in keys}
+    with pytest.raises(ValueError, match=words):
+        kernels.forward(parameters, np.ones((2, 3)))
+    with pytest.raises(ValueError, match=words):
+        kernels.loss_and_gradient(parameters, np.ones((2, 3)), np.zeros(2, dtype=int))
+
+
+def test_layers_are_named_in_the_order_of_their_numbers():
+    keys = ["10.weight", "2.weight", "2.bias", "0.weight"]
+    assert kernels.layer_names(dict.fromkeys(keys)) == ["0", "2", "10"]

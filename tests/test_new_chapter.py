@@ -41,7 +41,7 @@ def book(tmp_path):
 
 def test_every_part_of_the_chapter_is_written(book):
     written = new_chapter.write(book, STEM)
-    assert len(written) == 9
+    assert len(written) == 12
     assert laws.one_word(book.root) == []
     for law in (laws.lazy_annotations, laws.modules_not_names, laws.no_files, laws.plain_names, laws.page_imports):
         assert law(book.root) == []
@@ -59,10 +59,11 @@ def test_what_is_there_stays(book):
 
 def test_the_page_holds_the_chapters_claims_and_no_others(book):
     new_chapter.write(book, STEM)
-    text = book.page(STEM).read_text("utf-8")
+    text = book.beside(STEM, "claims").read_text("utf-8")
     assert "/// claim | clip-keeps-direction" in text
     assert "angle before and after" in text
     assert "elsewhere" not in text
+    assert "/// claim-rows" in book.page(STEM).read_text("utf-8")
     assert "clip-keeps-direction: Clipping keeps the direction {of} the gradient." in (
         book.root / "tests" / "sabotage" / f"{STEM}.py"
     ).read_text("utf-8")
@@ -70,16 +71,27 @@ def test_the_page_holds_the_chapters_claims_and_no_others(book):
 
 def test_the_shape_of_the_page_is_right_and_every_todo_is_refused(book):
     new_chapter.write(book, STEM)
-    page = book.page(STEM)
-    found = [breach for breach in check.check(book) if breach.path == f"docs/chapters/{STEM}.md"]
-    assert {breach.rule for breach in found} <= {"unfinished", "claim", "kernel"}
-    todo = [number for number, line in enumerate(page.read_text("utf-8").split("\n"), 1) if "TODO" in line]
-    assert [breach.line for breach in found if breach.rule == "unfinished"] == todo
-    assert len(todo) > 10
-    assert "this is still to be done: description: TODO" in str(found)
+    every = check.check(book)
+    for page in book.chapter_pages(STEM):
+        found = [breach for breach in every if breach.path == book.relative(page)]
+        assert {breach.rule for breach in found} <= {"unfinished", "claim", "kernel"}
+        todo = [number for number, line in enumerate(page.read_text("utf-8").split("\n"), 1) if "TODO" in line]
+        assert [breach.line for breach in found if breach.rule == "unfinished"] == todo
+        assert len(todo) > 1
+    assert "this is still to be done: description: TODO" in str(every)
 
-    page.write_text(re.sub(r"\bTODO\b", "done", page.read_text("utf-8")), "utf-8")
+    for page in book.chapter_pages(STEM):
+        page.write_text(re.sub(r"\bTODO\b", "done", page.read_text("utf-8")), "utf-8")
     assert [breach for breach in check.check(book) if breach.rule == "unfinished"] == []
+
+
+def test_the_reference_has_the_torch_twin_where_there_is_one(book):
+    numpy, torch = (f"::: dlnotes.{backend}.{STEM}\n" for backend in layout.BACKENDS)
+    assert new_chapter.files(book, STEM)[book.api(STEM)].endswith(f"\n\n{numpy}")
+    twin = book.module(STEM, "torch")
+    twin.parent.mkdir(parents=True)
+    twin.touch()
+    assert new_chapter.files(book, STEM)[book.api(STEM)].endswith(f"\n\n{numpy}{torch}")
 
 
 def test_a_word_that_only_contains_the_letters_is_no_todo(book):
@@ -117,6 +129,28 @@ def test_the_report_says_what_comes_next(book):
 def test_a_word_that_cannot_name_a_chapter_is_refused(book, stem):
     with pytest.raises(new_chapter.NameRefused, match="words of small letters"):
         new_chapter.write(book, stem)
+
+
+@pytest.mark.parametrize(
+    ("stem", "message"),
+    [
+        ("nul", "names a device"),
+        ("aux", "names a device"),
+        ("index", "is the home of a folder"),
+        ("a" * 41, "longer than 40 letters"),
+        ("gradient", "figures' files apart"),
+        ("gradient_clipping_more", "figures' files apart"),
+        ("laws_of_layout", r"is taken: tests/test_laws_of_layout\.py tests something else"),
+        ("paper", r"is taken: dlnotes/figures/paper\.py draws for all chapters"),
+    ],
+)
+def test_a_word_that_something_else_answers_to_is_refused(book, stem, message):
+    for path in (book.root / "tests" / "test_laws_of_layout.py", book.package / "figures" / "paper.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(new_chapter.NameRefused, match=message):
+        new_chapter.write(book, stem)
+    assert list((book.root / "docs").glob("chapters/*")) == []
 
 
 def test_a_word_that_says_nothing_is_refused(book):

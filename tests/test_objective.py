@@ -452,3 +452,99 @@ def test_what_a_tape_refuses():
             tape.backward(stranger)
     with pytest.raises(ValueError, match=r"operand must be a node of this tape, got"):
         tape.variable(2.0) * other.variable(3.0)
+
+
+# Nothing is lost where the label has the largest score: logits (x, 0) with the label 0 have the loss ln(1 + exp(-x)).
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 40])
+def test_a_right_label_far_above_the_others_keeps_its_loss(dtype, classes):
+    for x in (1.0, 17.0, 30.0, 37.0, 80.0):
+        logits = np.full((3, classes), -x, dtype)
+        logits[:, 1] = 0
+        labels = np.ones(3, int)
+        rest = (classes - 1) * math.exp(-x)
+        near = 8 * float(np.finfo(dtype).eps)
+        loss, gradient = objective.cross_entropy_with_gradient(logits, labels)
+        assert loss == pytest.approx(math.log1p(rest), rel=near)
+        assert objective.cross_entropy(logits, labels) == pytest.approx(math.log1p(rest), rel=near)
+        assert objective.log_softmax(logits)[0, 1] == pytest.approx(-math.log1p(rest), rel=near)
+        assert objective.log_sum_exp(logits)[0] == pytest.approx(math.log1p(rest), rel=near)
+        one_hot = -np.eye(classes, dtype=dtype)[labels] / 3
+        for slopes in (
+            gradient,
+            objective.cross_entropy_backward(1.0, logits, labels),
+            objective.log_softmax_backward(one_hot.astype(dtype), logits),
+        ):
+            assert slopes[0, 1] == pytest.approx(-rest / (1 + rest) / 3, rel=near)
+        if classes == 2:
+            z, t = np.full(3, x, dtype), np.ones(3, dtype)
+            assert objective.binary_cross_entropy_with_logits(z, t) == pytest.approx(math.log1p(rest), rel=near)
+            (slope, *_) = objective.binary_cross_entropy_with_logits_backward(1.0, z, t)
+            assert slope == pytest.approx(-rest / (1 + rest) / 3, rel=near)
+
+
+def test_both_backends_keep_it():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import objective as variants
+
+    for x in (0.5, 1.0, 17.0, 40.0, 700.0):
+        logits, labels = np.array([[0.0, -x, -x - 1], [x, 1.0, 0.0]]), np.array([0, 0])
+        z, y = torch.tensor(logits), torch.tensor(labels)
+        ours, theirs = objective.cross_entropy_with_gradient(logits, labels), variants.cross_entropy_with_gradient(z, y)
+        # Entry by entry, not in shares of the largest one.
+        np.testing.assert_allclose(theirs.loss.numpy(), ours.loss, rtol=1e-13)
+        np.testing.assert_allclose(theirs.gradient.numpy(), ours.gradient, rtol=1e-13)
+        np.testing.assert_allclose(variants.cross_entropy(z, y).numpy(), ours.loss, rtol=1e-13)
+        np.testing.assert_allclose(variants.cross_entropy_backward(1.0, z, y).numpy(), ours.gradient, rtol=1e-13)
+        np.testing.assert_allclose(variants.log_softmax(z).numpy(), objective.log_softmax(logits), rtol=1e-13)
+
+
+def test_a_loss_of_zero_is_not_minus_zero():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import objective as variants
+
+    logits, labels = np.array([[1e4, -1e4]]), np.array([0])
+    z, y = torch.tensor(logits), torch.tensor(labels)
+    losses = [objective.cross_entropy(logits, labels), variants.cross_entropy(z, y)]
+    losses += [objective.cross_entropy_with_gradient(logits, labels).loss]
+    losses += [variants.cross_entropy_with_gradient(z, y).loss]
+    for loss in losses:
+        assert loss == 0
+        assert not np.signbit(np.asarray(loss))
+
+
+def test_torch_losses_can_be_differentiated_where_the_label_is_largest():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import objective as variants
+
+    for logits in ([[0.0, -20.0]], [[0.0, -800.0]], [[3.0]], [[1.0, 1.0]], [[-800.0, 0.0]]):
+        z, y = torch.tensor(logits, dtype=torch.float64, requires_grad=True), torch.tensor([0])
+        (gradient,) = torch.autograd.grad(variants.cross_entropy(z, y), z)
+        wanted = variants.cross_entropy_backward(1.0, z.detach(), y)
+        torch.testing.assert_close(gradient, wanted, rtol=1e-12, atol=EPSILON[np.float64])
+
+
+def test_infinite_scores():
+    inf = np.inf
+    with np.errstate(invalid="ignore"):
+        assert objective.log_sum_exp(np.array([[-inf, -inf]])) == -inf
+        assert objective.log_sum_exp(np.array([[inf, 0.0]])) == inf
+        assert objective.log_sum_exp(np.array([[inf, inf, -inf]])) == inf
+        np.testing.assert_array_equal(objective.softmax(np.array([[-inf, 0.0, 0.0]])), [[0, 0.5, 0.5]])
+        masked = np.array([[-inf, 0.0, 0.0]])
+        assert objective.cross_entropy(masked, np.array([1])) == pytest.approx(math.log(2))
+        assert objective.cross_entropy(masked, np.array([0])) == inf
+        # A target of 0 or 1 takes nothing from the side that it has no share in.
+        sure, z = np.array([1.0, 0.0]), np.array([inf, -inf])
+        assert objective.binary_cross_entropy_with_logits(z, sure) == 0
+        assert objective.binary_cross_entropy_with_logits(-z, sure) == inf
+
+
+def test_a_nan_predicts_nothing():
+    logits = np.array([[[2.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [0.0, 3.0]]])
+    np.testing.assert_array_equal(objective.zero_one_loss(logits, np.array([0, 1])), [np.nan, 0])
+    slopes = objective.hinge_backward(np.ones(2), logits, np.array([0, 1]))
+    assert np.isnan(slopes[0, 1]).all()
+    assert np.isfinite(slopes[1]).all()

@@ -149,6 +149,26 @@ def test_early_stopping_is_near_ridge_and_not_equal():
     assert (gap > 0).all()
 
 
+def test_early_stopping_and_ridge_at_large_steps():
+    along = np.linspace(0, 1.999, 2000)
+    small = along <= 1
+    gaps = {}
+    for steps in range(1, 60):
+        share = overfitting.early_stopping_filter(along, 1.0, steps)
+        gaps[steps] = share - overfitting.ridge_filter(along, 1 / steps)
+        assert (share[~small] >= 1).all() if steps % 2 else (share[~small] <= 1).all()
+    assert all((gap[small] >= -1e-15).all() for gap in gaps.values())
+    assert max(gap[small].max() for gap in gaps.values()) == gaps[1][small].max() == pytest.approx(0.5, abs=1e-3)
+    assert gaps[2].min() < -0.5  # below ridge, where the step is nearly too large
+
+
+def test_a_share_that_is_tiny_keeps_its_digits():
+    for steps in (1, 7):
+        assert overfitting.early_stopping_filter(np.array(1e-20), 0.5, steps) == pytest.approx(steps * 5e-21, rel=1e-14)
+    by_hand = overfitting.early_stopping_filter(frozen([0.0, 0.5, 1.0, 1.5]), 1.0, 2)
+    np.testing.assert_allclose(by_hand, [0, 0.75, 1, 0.75])
+
+
 def stop_at(losses, **settings):
     stopping = overfitting.EarlyStopping(**settings)
     state = stopping.init()
@@ -172,6 +192,12 @@ def stop_at(losses, **settings):
         ([np.nan] * 5, {"patience": 3}, (2, -1, np.inf)),
         ([2, np.nan, np.inf, 1], {"patience": 3}, (None, 3, 1)),
         ([], {"patience": 1}, (None, -1, np.inf)),
+        ([2.99, 2.81, 2.64, 2.6, 2.6], {"patience": 2, "least_improvement": 0.3}, (4, 2, 2.64)),
+        ([0.5, 0.7, 0.6, 0.7], {"patience": 2, "largest_is_best": True}, (3, 1, 0.7)),
+        ([np.nan, 0.5, 0.6], {"patience": 2, "largest_is_best": True}, (None, 2, 0.6)),
+        ([3, 2, 1.5, 1.2], {"patience": 3, "baseline": 1.0}, (2, 2, 1.5)),
+        ([3, 2, 0.9, 0.95, 0.8], {"patience": 3, "baseline": 1.0}, (None, 4, 0.8)),
+        ([0.1, 0.2, 0.3], {"patience": 2, "largest_is_best": True, "baseline": 0.5}, (1, 1, 0.2)),
     ],
 )
 def test_early_stopping_by_hand(losses, settings, expected):
@@ -189,6 +215,43 @@ def test_early_stopping_against_its_definition(losses, patience):
     assert stop_at(losses, patience=patience)[0] == expected
 
 
+def keras_waits(values, least, largest, baseline):
+    """Follow the callback of Keras, which keeps one best and one counter, over one run."""
+    best, wait = (-np.inf if largest else np.inf), 0
+    for value in values:
+        wait += 1
+        if value - least > best if largest else value + least < best:
+            best = value
+            if baseline is None or (value - least > baseline if largest else value + least < baseline):
+                wait = 0
+    return wait
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, 3.0, np.nan, np.inf]), max_size=20),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.booleans(),
+    st.sampled_from([None, 1.0, 2.0]),
+)
+def test_waits_since_best_in_both_backends_and_as_in_keras(values, least, largest, baseline):
+    settings = {"largest_is_best": largest, "baseline": baseline}
+    expected = keras_waits(values, least, largest, baseline)
+    assert overfitting.waits_since_best(np.array(values), least, **settings) == expected
+    state = (stopping := overfitting.EarlyStopping(30, least, **settings)).init()
+    for value in values:
+        state = stopping.update(value, state)
+    assert state.waits == expected
+
+
+def test_waits_since_best_of_runs_equals_runs_alone():
+    values = np.abs(drawn(2, 3, 12))
+    together = overfitting.waits_since_best(values, 0.1)
+    assert together.shape == (2, 3)
+    for i in np.ndindex(2, 3):
+        assert together[i] == overfitting.waits_since_best(values[i].astype(np.float32), 0.1)
+    assert overfitting.waits_since_best(values[..., :0]).tolist() == [[0] * 3] * 2
+
+
 def test_early_stopping_of_runs_equals_runs_alone_and_leaves_its_input():
     losses = np.abs(drawn(2, 3, 30))
     stopping = overfitting.EarlyStopping(patience=4, least_improvement=0.05)
@@ -202,7 +265,7 @@ def test_early_stopping_of_runs_equals_runs_alone_and_leaves_its_input():
         alone = stopping.init()
         for step in range(30):
             alone = stopping.update(float(losses[i][step]), alone)
-        for name in ("best", "best_step", "stopped"):
+        for name in ("best", "best_step", "waits", "stopped"):
             assert getattr(state, name)[i] == getattr(alone, name)
     assert state.stopped.all()
 
@@ -404,6 +467,22 @@ def test_mixup_of_runs(dtype):
         for together, expected in zip(mixed, alone, strict=True):
             assert together.dtype == dtype
             np.testing.assert_array_equal(together[run], expected)
+
+
+def test_mixup_leaves_out_what_has_no_share():
+    x = np.array([[1.0], [np.inf], [np.nan], [2.0]])
+    for dtype in (np.float64, np.float32):
+        mixed, _ = overfitting.mixup(x.astype(dtype), np.eye(4), np.array([1, 0, 3, 2]), np.array([1.0, 0.0, 0.0, 1.0]))
+        assert mixed.tolist() == [[1], [1], [2], [2]]
+    nearly, _ = overfitting.mixup(np.eye(2, dtype=np.float32), np.eye(2), np.array([1, 0]), np.full(2, 1 - 1e-9))
+    assert nearly[0, 1] == np.float32(1e-9)  # the rest of the share, which in float32 would be 0
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-25, 1e25, 1e30])
+def test_ridge_has_no_scale(scale):
+    x, y = drawn(20, 4, dtype=np.float32), drawn(20, 2, dtype=np.float32)
+    expected = overfitting.ridge(x.astype(float), y.astype(float))
+    np.testing.assert_allclose(overfitting.ridge(x * np.float32(scale), y) * scale, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_mixup_pairs_have_the_moments_of_the_beta_distribution():

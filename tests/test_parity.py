@@ -47,6 +47,16 @@ NUMPY_ONLY = {
 # Public functions and classes of dlnotes.torch that have no reference, as "stem.name", with the reason.
 TORCH_ONLY_NAMES: dict[str, str] = {
     "conditioning.module_hessian_vector_product": "NumPy has no modules and no autograd",
+    **dict.fromkeys(
+        (
+            f"module_curvature.{name}"
+            for name in ("Spectrum", "Sharpness", "variables", "hessian_product", "spectrum", "sharpness")
+        ),
+        "as module_hessian_vector_product",
+    ),
+    "module_initialization.Start": "as initialize_module",
+    "module_initialization.initialize_module": "NumPy has no modules",
+    "vanishing_exploding.diagnose_module": "NumPy has no modules; `diagnose_network` is for its networks",
 }
 
 STEMS = sorted(path.stem for path in (ROOT / "dlnotes" / "torch").glob("[!_]*.py"))
@@ -115,7 +125,10 @@ def signature_breaches(reference: Any, variant: Any) -> list[str]:
 
 
 def modules(stem: str) -> tuple[ModuleType, ModuleType]:
-    return importlib.import_module(f"dlnotes.numpy.{stem}"), importlib.import_module(f"dlnotes.torch.{stem}")
+    """Import both modules of a stem; one of torch alone has an empty reference, so that all its names need a reason."""
+    has_reference = (ROOT / "dlnotes" / "numpy" / f"{stem}.py").is_file()
+    reference = importlib.import_module(f"dlnotes.numpy.{stem}") if has_reference else ModuleType(stem)
+    return reference, importlib.import_module(f"dlnotes.torch.{stem}")
 
 
 def dotted(pairs: list[tuple[str, str]]) -> list:

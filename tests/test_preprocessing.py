@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import importlib.util
 import math
 
 import numpy as np
@@ -379,3 +382,108 @@ def test_torch_condition_of_a_small_table_equals_the_reference():
     rows = 1e-3 * np.random.default_rng(5).standard_normal((20, 4)) * np.array([1.0, 2.0, 5.0, 20.0])
     ours = preprocessing.least_squares_condition(rows)
     assert float(variant.least_squares_condition(torch.tensor(rows))) == pytest.approx(float(ours), rel=1e-10)
+
+
+# Rank: what is rounding, and what is small.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "features"), [(3, 5), (10, 40), (200, 10)])
+@pytest.mark.parametrize("offset", [0.0, 10.0, 3e3])
+def test_the_rank_of_rows_far_from_zero(dtype, rows, features, offset):
+    for seed in range(10):
+        x = (np.random.default_rng(seed).normal(size=(rows, features)) + offset).astype(dtype)
+        rank = min(rows - 1, features)
+        if rows > features:
+            x[:, 3] = x[:, 1] + x[:, 2]  # rounded
+            rank -= 1
+        pca = preprocessing.PCA(whiten=True)
+        state = pca.fit(frozen(x))
+        assert (state.deviation > 0).sum() == rank
+        assert np.abs(pca.transform(x, state)).max() < 2 * np.sqrt(rows)  # n whitened numbers have a mean square of 1
+        z = fit_transform(preprocessing.ZCA(), x).astype(float)
+        assert np.linalg.matrix_rank(covariance(z), tol=0.5) == rank
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_directions_of_large_tables_are_kept(dtype):
+    cancer = pytest.importorskip("sklearn.datasets").load_breast_cancer().data.astype(dtype)
+    assert (preprocessing.PCA().fit(cancer).deviation > 0).all()  # features of deviation 0.003 beside one of 570
+    generator = np.random.default_rng(1)
+    rotation, _ = np.linalg.qr(generator.normal(size=(40, 40)))
+    x = (generator.normal(size=(20_000, 40)) * np.geomspace(1, 1e-3, 40)) @ rotation + 0.5
+    deviation = preprocessing.PCA().fit(x.astype(dtype)).deviation
+    np.testing.assert_allclose(deviation, np.geomspace(1, 1e-3, 40), rtol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_that_should_be_one_are_a_constant_feature(dtype):
+    generator = np.random.default_rng(0)
+    parts = generator.dirichlet(np.ones(10), size=50).astype(dtype)
+    total = np.cumsum(parts, axis=1)[:, -1]  # one after the other: 1 up to some units in the last place
+    assert len(set(total.tolist())) > 1
+    x = np.column_stack([total, [0.3, 0.1 + 0.2] * 25, np.arange(50)]).astype(dtype)
+    standardizer = preprocessing.Standardizer()
+    state = standardizer.fit(frozen(x))
+    np.testing.assert_array_equal(state.deviation[:2], 0)
+    z = standardizer.transform(x, state)
+    np.testing.assert_allclose(z[:, :2], 0, atol=16 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(z[:, 2].std(), 1, rtol=1e-6)
+    # A hundred units are no rounding.
+    x[::2, 0] += 100 * np.finfo(dtype).eps
+    assert standardizer.fit(x).deviation[0] > 0
+
+
+def test_torch_knows_what_is_rounding():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import preprocessing as variants
+
+    far = np.random.default_rng(0).normal(size=(3, 5)) + 1e3
+    assert (variants.PCA().fit(torch.tensor(far)).deviation > 0).sum() == 2
+    sums = np.array([[0.3], [0.1 + 0.2], [0.3]])
+    assert variants.Standardizer().fit(torch.tensor(sums)).deviation == 0
+
+
+# A transform is fitted once: what is done to other rows must not depend on them.
+
+
+def backends():
+    variants = [preprocessing]
+    if importlib.util.find_spec("torch"):
+        variants.append(importlib.import_module("dlnotes.torch.preprocessing"))
+    return variants
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
+@pytest.mark.parametrize("module", backends(), ids=lambda module: module.__name__)
+def test_other_rows_are_transformed_by_what_was_fitted(transform, module):
+    """By the formulas, with the covariance of the training rows, on rows of another mean and spread."""
+    x, other = correlated(40, 4), 3 * correlated(6, 4, seed=1) - 20
+    settings = {field.name: getattr(transform, field.name) for field in dataclasses.fields(transform)}
+    fitted = getattr(module, type(transform).__name__)(**settings)
+    to, back = (np.asarray, np.asarray) if module is preprocessing else backend_arrays()
+    state = fitted.fit(to(x))
+    z = back(fitted.transform(to(other), state))
+    mean, epsilon = x.mean(axis=0), settings.get("epsilon", 0.0)
+    variance, axes = np.linalg.eigh(covariance(x))
+    if isinstance(transform, preprocessing.Standardizer):
+        expected = (other - mean) / (np.sqrt(np.diag(covariance(x))) if transform.scale else 1)
+    elif isinstance(transform, preprocessing.PCA):
+        axes, variance = axes[:, ::-1][:, : transform.components], variance[::-1][: transform.components]
+        expected = (other - mean) @ (axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(len(variance))]))
+        expected = expected / np.sqrt(variance + epsilon) if transform.whiten else expected
+    else:
+        expected = (other - mean) @ axes @ np.diag((variance + epsilon) ** -0.5) @ axes.T
+    np.testing.assert_allclose(z, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+    # One row alone is what it is among others, and comes back.
+    np.testing.assert_allclose(back(fitted.transform(to(other[:1]), state)), z[:1], rtol=1e-12, atol=1e-12)
+    returned = back(fitted.inverse(to(z), state))
+    if getattr(transform, "components", None) is None:
+        np.testing.assert_allclose(returned, other, rtol=1e-9)
+    else:  # the nearest point in the span of the axes
+        np.testing.assert_allclose(returned, mean + (other - mean) @ axes @ axes.T, rtol=1e-9)
+
+
+def backend_arrays():
+    torch = pytest.importorskip("torch")
+    return (lambda x: torch.tensor(np.array(x))), (lambda x: x.numpy())

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlnotes.numpy import adaptive_methods, minibatch, training
+from dlnotes import optimizers
+from dlnotes.numpy import adaptive_methods, minibatch
 from dlnotes.numpy import schedules as kernels
 
 STEPS = np.arange(60)
@@ -99,6 +100,38 @@ def test_warm_up_starts_above_zero_and_joins_other_schedules():
     assert joined[0] == pytest.approx(1 / 11)
 
 
+def test_joined_schedules_follow_each_other_and_reach_the_full_rate():
+    parts = (lambda t: kernels.warm_up(t, 0.1, 10), lambda t: kernels.cosine(t, 0.1, 50, 0.01))
+    rates = kernels.join(STEPS, parts, (10,))
+    np.testing.assert_array_equal(rates[:10], kernels.warm_up(STEPS[:10], 0.1, 10))
+    np.testing.assert_array_equal(rates[10:], kernels.cosine(STEPS[10:] - 10, 0.1, 50, 0.01))
+    assert rates.max() == rates[10] == 0.1
+    assert kernels.warm_up(STEPS, kernels.cosine(STEPS, 0.1, 60), 10).max() < 0.095  # the product stays below it
+    np.testing.assert_array_equal([kernels.join(int(step), parts, (10,)) for step in STEPS], rates)
+    np.testing.assert_array_equal(kernels.join(STEPS, parts[:1], ()), parts[0](STEPS))
+    np.testing.assert_array_equal(kernels.join(STEPS, parts, (0,)), parts[1](STEPS))
+
+
+@pytest.mark.filterwarnings("ignore:.*epoch parameter in `scheduler.step.*:UserWarning")
+def test_joined_schedules_equal_torch():
+    parts = (
+        lambda t: kernels.warm_up(t, 0.1, 9),
+        lambda t: kernels.step_decay(t, 0.1, 5, 0.5),
+        lambda t: kernels.exponential_decay(t, 0.1, 0.9),
+    )
+    expected = torch_rates(
+        lambda s, o: s.SequentialLR(
+            o, [s.LinearLR(o, 0.1, 1.0, 9), s.StepLR(o, 5, 0.5), s.ExponentialLR(o, 0.9)], milestones=[9, 30]
+        )
+    )
+    np.testing.assert_allclose(kernels.join(STEPS, parts, (9, 30)), expected, rtol=1e-12)
+
+
+def test_a_sweep_may_span_all_numbers():
+    rates = kernels.exponential_sweep(np.arange(5), 1e-300, 1e300, 5)
+    np.testing.assert_allclose(rates, [1e-300, 1e-150, 1, 1e150, 1e300], rtol=1e-12)
+
+
 def test_warm_up_stable_decay_has_three_parts():
     rates = kernels.warm_up_stable_decay(np.arange(12), 1.0, 3, 4, 4, 0.2)
     np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2], rtol=1e-14)
@@ -123,7 +156,7 @@ def test_decay_lets_noisy_descent_converge():
         state = optimizer.init(params)
         for _ in range(400):
             updates, state = optimizer.update({"w": params["w"] + generator.normal(size=4000)}, state, params)
-            params = training.apply_updates(params, updates)
+            params = optimizers.apply_updates(params, updates)
         ends[name] = (params["w"] ** 2).mean()
     assert ends["constant"] == pytest.approx(0.2 / 1.8, rel=0.1)
     assert ends["decayed"] == pytest.approx(1 / 400, rel=0.1)
@@ -159,11 +192,46 @@ def test_range_test_on_flat_falling_and_broken_losses():
     broken[9:] = np.inf
     assert kernels.range_test(rates, broken).diverged == rates[7]
     assert kernels.range_test(rates, broken.astype(np.float32), 0.0).diverged == rates[7]
-    assert kernels.range_test(rates, np.full(20, np.nan)).diverged == rates[0]
+    nothing = kernels.range_test(rates, np.full(20, np.nan))
+    assert nothing.diverged == rates[0]
+    assert np.isnan(nothing.steepest)
+    assert np.isnan(nothing.lowest)
+    assert np.isnan(kernels.range_test(rates, np.ones(20)).steepest)
+    assert np.isnan(kernels.range_test(rates, np.geomspace(1, 2, 20)).steepest)
     spike = np.ones(20)
     spike[12] = 4.5
     assert kernels.range_test(rates, spike, 0.0).diverged == rates[12]
     assert kernels.range_test(rates, spike, 0.9).diverged == np.inf
+
+
+@pytest.mark.parametrize("steps", [100, 200])
+def test_range_test_is_not_misled_by_noise_or_spikes(steps):
+    # The loss falls from 2.5 to 0.4 around a rate of 0.05 and explodes above 2; noise as of batches of 16.
+    rates = kernels.exponential_sweep(np.arange(steps), 1e-5, 10.0, steps)
+    generator = np.random.default_rng(0)
+    level = 0.4 + 2.1 / (1 + (rates / 0.05) ** 2) + np.expm1(np.maximum(rates - 2, 0))
+    losses = level * np.exp(0.2 * generator.normal(size=(60, steps)))
+    losses[:30, steps // 5] += 3.0  # before the fall
+    losses[30:, -1 - steps // 12] += 0.5
+    found = kernels.range_test(rates, losses)
+    assert (found.steepest > 0.05 / 4).all()
+    assert (found.steepest < 0.05 * 4).all()
+    assert (found.steepest <= found.lowest).all()
+    assert (found.lowest < found.diverged).all()
+    assert np.median(found.steepest) == pytest.approx(0.05, rel=0.35)
+    for run in (0, 59):
+        assert tuple(kernels.range_test(rates, losses[run])) == tuple(values[run] for values in found)
+
+
+def test_range_test_counts_no_way_back_from_a_spike():
+    rates = np.geomspace(1e-4, 1, 60)
+    losses = np.linspace(2.0, 1.0, 60)
+    losses[20:26] = 5.0
+    found = kernels.range_test(rates, losses, 0.5)
+    assert found.diverged == np.inf
+    slow = kernels.range_test(rates, np.linspace(2.0, 1.0, 60), 0.5)
+    assert found.lowest == slow.lowest == rates[-1]
+    assert not rates[20] < found.steepest < rates[30]
 
 
 def test_scale_at_the_end_of_a_chain_is_a_schedule():
@@ -171,7 +239,7 @@ def test_scale_at_the_end_of_a_chain_is_a_schedule():
         return kernels.cosine(step, 1e-2, 10)
 
     params = {"w": np.ones(3)}
-    joined = training.chain(adaptive_methods.Adam(1.0), kernels.Scale(rate))
+    joined = optimizers.chain(adaptive_methods.Adam(1.0), kernels.Scale(rate))
     direct = adaptive_methods.Adam(rate)
     state, other = joined.init(params), direct.init(params)
     for seed in range(12):

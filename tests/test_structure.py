@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dlnotes.book import blocks, layout, pages, source
+from dlnotes.book import blocks, chapters, layout, pages, source
 from tests import laws
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,11 +21,15 @@ BOOK = layout.Layout(ROOT)
 
 LAWS = (
     laws.one_word,
+    laws.described_once,
     laws.plain_names,
     laws.short,
     laws.arrows,
+    laws.no_cycles,
+    laws.no_side_door,
     laws.modules_not_names,
     laws.lazy_annotations,
+    laws.no_asserts,
     laws.no_files,
     laws.no_foreign_install,
     laws.vendored,
@@ -103,7 +107,7 @@ def test_import_costs_little_more_than_numpy():
 
 def shown_kernels() -> list[tuple[str, str]]:
     """List what the pages show of the kernels: (argument, backend)."""
-    shown = {d.argument for stem in BOOK.stems for d in pages.read(BOOK.page(stem)).named("kernel")}
+    shown = {found.argument for stem in BOOK.stems for _, found in chapters.read(BOOK, stem).named("kernel")}
     backends = [name for name in layout.BACKENDS if importlib.util.find_spec(name)]
     return [(name, backend) for name in sorted(shown) for backend in backends if source.exists(name, backend)]
 
@@ -170,9 +174,11 @@ def exercise_breach(code: str, line: int, page: Path, checker: Path) -> str | No
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("stem", BOOK.stems)
 def test_a_starter_fails_in_its_checker_which_says_why(stem):
-    page = BOOK.page(stem)
-    starters = [block for block in pages.read(page).blocks if blocks.STARTER in block.marks]
-    found = [exercise_breach(block.code, block.line, page, BOOK.exercises(stem)) for block in starters]
+    starters = [
+        (BOOK.docs / name, each) for name, each in chapters.read(BOOK, stem).blocks() if blocks.STARTER in each.marks
+    ]
+    assert starters
+    found = [exercise_breach(block.code, block.line, page, BOOK.exercises(stem)) for page, block in starters]
     assert [breach for breach in found if breach] == []
 
 
@@ -242,17 +248,43 @@ LONG = FUTURE + "".join(f"x{i} = {i}\n" for i in range(400))
 LONG_FUNCTION = FUTURE + "def f():\n" + '    """Say."""\n' + "    # why\n\n" + "    x = 1\n" * 40
 BROKEN = [
     (laws.one_word, {"docs/chapters/alone.md": ""}, "docs/chapters/alone.md", 1, "no chapter"),
+    (laws.one_word, {"docs/chapters/alone/claims.md": ""}, "docs/chapters/alone/claims.md", 1, "no page of a chapter"),
     (laws.one_word, {"dlnotes/exercises/alone.py": ""}, "dlnotes/exercises/alone.py", 1, "no chapter"),
     (laws.one_word, {"tests/sabotage/alone.py": ""}, "tests/sabotage/alone.py", 1, "no chapter"),
     (laws.one_word, {"dlnotes/numpy/network.py": ""}, "tests/test_network.py", 1, "lacks"),
     (laws.one_word, {"dlnotes/numpy/network.py": ""}, "tests/bad_input/network.py", 1, "lacks"),
     (laws.one_word, {"dlnotes/torch/depth.py": ""}, "tests/parity/depth.py", 1, "lacks"),
+    (laws.one_word, {"docs/api/alone.md": ""}, "docs/api/alone.md", 1, "no module"),
+    (laws.described_once, {"dlnotes/numpy/depth.py": "\ndef f(): ...\n"}, "dlnotes/numpy/depth.py", 2, "0 entries"),
+    (laws.described_once, {"dlnotes/checks.py": "class Check: ...\n"}, "dlnotes/checks.py", 1, "0 entries"),
+    (laws.described_once, {"dlnotes/torch/depth.py": "def f(): ...\n"}, "dlnotes/torch/depth.py", 1, "0 entries"),
+    (
+        laws.described_once,
+        {"docs/api.md": "::: dlnotes.checks\n\n::: dlnotes.checks\n", "dlnotes/checks.py": "def f(): ...\n"},
+        "dlnotes/checks.py",
+        1,
+        "2 entries",
+    ),
+    (
+        laws.described_once,
+        {"docs/api/depth.md": "# API\n\n::: dlnotes.numpy.deep\n"},
+        "docs/api/depth.md",
+        3,
+        "no module",
+    ),
     (laws.plain_names, {"docs/chapters/01_depth.md": ""}, "docs/chapters/01_depth.md", 1, "number"),
     (laws.plain_names, {"dlnotes/numpy/depth2.py": ""}, "dlnotes/numpy/depth2.py", 1, "number"),
     (laws.plain_names, {"tests/test_utils.py": ""}, "tests/test_utils.py", 1, "does not say"),
     (laws.plain_names, {"dlnotes/helpers/depth.py": ""}, "dlnotes/helpers", 1, "does not say"),
     (laws.short, {"dlnotes/book/long.py": LONG}, "dlnotes/book/long.py", 1, "401 lines"),
     (laws.short, {"dlnotes/book/long.py": LONG_FUNCTION}, "dlnotes/book/long.py", 2, "f has 41 lines"),
+    (
+        laws.no_asserts,
+        {"dlnotes/exercises/depth.py": "def f(x):\n    assert x\n"},
+        "dlnotes/exercises/depth.py",
+        2,
+        "-O",
+    ),
     (laws.arrows, {"dlnotes/numpy/depth.py": "import dlnotes.figures.depth\n"}, "dlnotes/numpy/depth.py", 1, "figures"),
     (laws.arrows, {"dlnotes/checks.py": "import numpy\n"}, "dlnotes/checks.py", 1, "numpy"),
     (
@@ -279,7 +311,51 @@ BROKEN = [
     ),
     (laws.arrows, {"dlnotes/figures/depth.py": "import matplotlib\n"}, "dlnotes/figures/depth.py", 1, "paper.py"),
     (laws.arrows, {"dlnotes/figures/paper.py": "import matplotlib\n"}, "dlnotes/figures/paper.py", 1, "paper.py"),
+    (laws.arrows, {"dlnotes/checks.py": "from dlnotes.numpy import depth\n"}, "dlnotes/checks.py", 1, "numpy"),
+    (laws.arrows, {"dlnotes/rules.py": "import numpy\n"}, "dlnotes/rules.py", 1, "numpy"),
+    (laws.arrows, {"dlnotes/book/page.py": "from dlnotes import checks\n"}, "dlnotes/book/page.py", 1, "checks"),
     (laws.arrows, {"dlnotes/numpy/depth.py": "import scipy\n"}, "dlnotes/numpy/depth.py", 1, "scipy"),
+    (
+        laws.no_cycles,
+        {
+            "dlnotes/numpy/depth.py": "\nfrom dlnotes.numpy import width\n",
+            "dlnotes/numpy/width.py": "from dlnotes import checks\ndef f():\n    from dlnotes.numpy import height\n",
+            "dlnotes/numpy/height.py": "if TYPE_CHECKING:\n    import dlnotes.numpy.depth\n",
+        },
+        "dlnotes/numpy/depth.py",
+        2,
+        "dlnotes.numpy.depth -> dlnotes.numpy.width -> dlnotes.numpy.height -> dlnotes.numpy.depth",
+    ),
+    (
+        laws.no_cycles,
+        {
+            "dlnotes/numpy/__init__.py": "\n\nfrom dlnotes.numpy import depth\n",
+            "dlnotes/numpy/depth.py": "import dlnotes.numpy\n",
+        },
+        "dlnotes/numpy/__init__.py",
+        3,
+        "dlnotes.numpy -> dlnotes.numpy.depth -> dlnotes.numpy",
+    ),
+    (
+        laws.no_cycles,
+        {"dlnotes/numpy/depth.py": "from dlnotes.numpy import depth\n"},
+        "dlnotes/numpy/depth.py",
+        1,
+        "depth",
+    ),
+    *(
+        (laws.no_side_door, {"dlnotes/numpy/depth.py": code}, "dlnotes/numpy/depth.py", line, "hung on")
+        for line, code in (
+            (2, "def f(): ...\nf.fast = 1\n"),
+            (2, "f = lambda: 1\nf.fast, x = 1, 2\n"),
+            (3, "class C:\n    def f(self): ...\nC.f.fast = 1\n"),
+            (2, "class C: ...\nC.f = 1\n"),
+            (4, "def f(g):\n    @g\n    def h(): ...\n    h.plain: int = g\ndef k(h): ...\n"),
+            (2, "from dlnotes import checks\nchecks.real = 1\n"),
+            (2, "def f(): ...\nsetattr(f, 'fast', 1)\n"),
+            (2, "def f(): ...\nf.count += 1\n"),
+        )
+    ),
     (
         laws.modules_not_names,
         {"dlnotes/figures/depth.py": "\nfrom dlnotes.numpy.depth import f\n"},
@@ -335,6 +411,47 @@ BROKEN = [
 def test_a_breach_is_found_with_file_and_line(law, files, path, line, why, tree):
     found = [breach for breach in law(tree(files)) if breach[:2] == (path, line)]
     assert any(why in breach.message for breach in found), law(tree(files))
+
+
+def test_only_cycles_are_found(tree):
+    files = {
+        "dlnotes/numpy/depth.py": "from dlnotes.numpy import width, height\n",
+        "dlnotes/numpy/width.py": "from dlnotes.numpy import height\n",
+        "dlnotes/numpy/height.py": "from dlnotes import checks\nimport numpy\n",
+        "dlnotes/figures/numpy.py": "import numpy\n",
+    }
+    assert laws.no_cycles(tree(files)) == []
+
+
+def test_each_cycle_is_reported_once(tree):
+    files = {
+        "dlnotes/numpy/depth.py": "from dlnotes.numpy import width\n",
+        "dlnotes/numpy/width.py": "from dlnotes.numpy import depth\n",
+        "dlnotes/book/a.py": "from dlnotes.book import b\n",
+        "dlnotes/book/b.py": "from dlnotes.book import a\n",
+        "dlnotes/figures/depth.py": "from dlnotes.numpy import depth\n",
+    }
+    assert [breach.path for breach in laws.no_cycles(tree(files))] == ["dlnotes/book/a.py", "dlnotes/numpy/depth.py"]
+
+
+def test_attributes_of_values_may_be_set(tree):
+    code = """
+def f(f, g):
+    f.x, g.y = 1, 2
+    with g as h:
+        h.z = 1
+class C:
+    def __init__(self):
+        self.f = f
+import numpy as np
+np.x = 1
+c = C()
+c.f = 1
+def c2():
+    C = g()
+    C.f = 1
+"""
+    assert laws.no_side_door(tree({"dlnotes/numpy/depth.py": code})) == []
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from dlnotes import checks
+from dlnotes import checks, optimizers
 from dlnotes.numpy import (
     activations,
     adaptive_methods,
     gradient_clipping,
+    many_runs,
     minibatch,
     momentum,
     network,
     objective,
+    overfitting,
     schedules,
 )
 from dlnotes.numpy import training as kernels
@@ -49,10 +51,10 @@ OPTIMIZERS = {
     "nadam": lambda rate, axes: adaptive_methods.NAdam(rate, beta1=rate),
     "rmsprop": lambda rate, axes: adaptive_methods.RMSprop(rate, momentum=0.5, centered=True),
     "schedule": lambda rate, axes: adaptive_methods.Adam(lambda step: schedules.cosine(step, rate, 20)),
-    "chain": lambda rate, axes: kernels.chain(
+    "chain": lambda rate, axes: optimizers.chain(
         gradient_clipping.ClipByGlobalNorm(rate * 3, axes), gradient_clipping.ClipByValue(0.5), momentum.Nesterov(rate)
     ),
-    "chain that ends in clipping": lambda rate, axes: kernels.chain(
+    "chain that ends in clipping": lambda rate, axes: optimizers.chain(
         adaptive_methods.Adam(rate), gradient_clipping.ClipByNorm(0.02, axes)
     ),
     "partition": lambda rate, axes: adaptive_methods.Partition(
@@ -60,7 +62,7 @@ OPTIMIZERS = {
         adaptive_methods.Muon(rate, run_axes=axes),
         adaptive_methods.Adam(rate),
     ),
-    "adam twice": lambda rate, axes: kernels.chain(*[adaptive_methods.Adam(rate)] * 2),
+    "adam twice": lambda rate, axes: optimizers.chain(*[adaptive_methods.Adam(rate)] * 2),
 }
 
 
@@ -73,7 +75,7 @@ def pure(parameters, inputs, targets, optimizer, steps, batch_size, generator):
         batch = batches.pop(0)
         loss, grads = network.loss_and_gradient(parameters, inputs[batch], targets[batch])
         updates, state = optimizer.update(grads, state, parameters)
-        parameters = kernels.apply_updates(parameters, updates)
+        parameters = optimizers.apply_updates(parameters, updates)
         losses.append(float(loss))
     return parameters, losses
 
@@ -311,9 +313,30 @@ def test_all_stopped_ends_the_training():
 def test_patience():
     stop = kernels.patience("loss", 3, 0.1)
     history = np.array([[5, 4, 4.05, 3.95, 3.94], [5, 4, 3, 3.0, 2.0], [np.nan] * 5, [5, 1, np.nan, np.nan, np.inf]])
-    for length, expected in ((1, [0, 0, 0, 0]), (3, [0, 0, 0, 0]), (4, [0, 0, 1, 0]), (5, [1, 0, 1, 1])):
+    for length, expected in ((1, [0, 0, 0, 0]), (2, [0, 0, 0, 0]), (3, [0, 0, 1, 0]), (5, [1, 0, 1, 1])):
         np.testing.assert_array_equal(stop({"loss": history[:, :length]}), np.array(expected, dtype=bool))
     assert stop({"loss": history[0]}).shape == ()
+    with pytest.raises(ValueError, match="name must be one of 'error', got 'loss'"):
+        stop({"error": history})
+
+
+def test_patience_compares_with_the_best_so_far_as_early_stopping_does():
+    # Each step is smaller than what counts, but two of them together are not.
+    losses = np.array([2.99, 2.81, 2.64, 2.6, 2.6])
+    stop = kernels.patience("loss", 2, 0.3)
+    assert [bool(stop({"loss": losses[:length]})) for length in range(1, 6)] == [False, False, False, False, True]
+    generator = np.random.default_rng(0)
+    for largest_is_best in (False, True):
+        drawn = generator.integers(0, 6, size=(40, 12)) / 4
+        drawn[generator.random(drawn.shape) < 0.2] = np.nan
+        rule = overfitting.EarlyStopping(3, 0.25, largest_is_best=largest_is_best)
+        stop, state = kernels.patience("m", 3, 0.25, largest_is_best=largest_is_best), rule.init((40,))
+        stopped = np.zeros(40, dtype=bool)
+        for length in range(1, 13):
+            state = rule.update(drawn[:, length - 1], state)
+            stopped |= stop({"m": drawn[:, :length]})
+            np.testing.assert_array_equal(stopped, state.stopped)
+        assert stopped.any()
 
 
 def test_the_best_parameters_are_kept():
@@ -377,9 +400,9 @@ def test_noise_comes_from_each_runs_own_generator(batch_size, monkeypatch):
     def noisy(params, inputs, targets, generators):
         losses, grads = network.loss_and_gradient(params, inputs, targets)
         noise = np.array([generator.normal() for generator in generators])
-        return losses, {name: g + kernels.per_run(noise, g) for name, g in grads.items()}
+        return losses, {name: g + many_runs.aligned(noise, g) for name, g in grads.items()}
 
-    settings = {"steps": 9, "batch_size": batch_size, "gradient": noisy}
+    settings = {"steps": 9, "batch_size": batch_size, "gradient": optimizers.WithNoise(noisy)}
     together = kernels.train(
         start(), x, y, minibatch.SGD(RATES), generator=np.random.default_rng(5), runs=RUNS, **settings
     )
@@ -453,7 +476,7 @@ def test_a_gradient_may_be_written_into_the_arrays_of_the_loop(monkeypatch):
 
     one, other = (
         kernels.train(start(), x, y, minibatch.SGD(RATES), steps=5, runs=RUNS, gradient=each)
-        for each in (returned, written)
+        for each in (returned, optimizers.Written(written))
     )
     assert_equal(one, other)
     assert len(set(given)) > 1  # every chunk has its own
@@ -479,8 +502,8 @@ def test_in_place_adam_is_adam():
             for _ in range(200):
                 grads = {"": generator.normal(size=(2, 50)) * (generator.random((2, 50)) > 0.3)}
                 updates, state = optimizer.update(grads, state, params)
-                params = kernels.apply_updates(params, updates)
-                own_state = make.update.in_place(optimizer, grads, own_state, own, np.empty((2, 50)))
+                params = optimizers.apply_updates(params, updates)
+                own_state = optimizer.update_in_place(grads, own_state, own, {"": np.empty((2, 50))})
                 np.testing.assert_array_equal(own_state.mean[""], state.mean[""])
                 np.testing.assert_array_equal(own_state.mean_square[""], state.mean_square[""])
                 np.testing.assert_allclose(own[""], params[""], rtol=1e-12, atol=1e-13)
@@ -553,32 +576,97 @@ def test_progress_is_shown_once_a_second(monkeypatch):
     assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["2", "4"]
 
 
+@pytest.mark.parametrize("damage", ["empty", "text", "cut off", "a member is broken", "a part is missing", "a folder"])
+def test_a_broken_file_is_refused_by_name(damage, tmp_path):
+    x, y = task()
+    path = tmp_path / "run.npz"
+    kernels.train(start(()), x, y, minibatch.SGD(0.1), steps=2, save_to=path)
+    whole = path.read_bytes()
+    if damage == "a part is missing":
+        arrays = dict(np.load(path))
+        arrays.pop("losses")
+        np.savez(path, **arrays)
+    elif damage == "a folder":
+        path = tmp_path
+    else:
+        middle = len(whole) // 2
+        broken = whole[: middle - 40] + bytes(80) + whole[middle + 40 :]
+        path.write_bytes({"empty": b"", "text": b"loss 3", "cut off": whole[:middle]}.get(damage, broken))
+    with pytest.raises(ValueError, match="path must be a file that save wrote, got"):
+        kernels.load(path)
+
+
+@pytest.mark.parametrize("where", ["no/such/folder/run.npz", "."])
+def test_a_place_where_nothing_can_be_saved_is_refused_before_the_first_step(where, tmp_path):
+    def gradient(params, inputs, targets):
+        raise AssertionError("a step was taken")
+
+    x, y = task()
+    with pytest.raises(ValueError, match="save_to must be a file in a folder that exists, got"):
+        kernels.train(start(()), x, y, minibatch.SGD(0.1), steps=9, save_to=tmp_path / where, gradient=gradient)
+
+
+def test_resuming_what_does_not_fit_is_refused_by_name():
+    x, y = task()
+    settings = {"batch_size": 7, "generator": np.random.default_rng(0)}
+    first = kernels.train(start(()), x, y, adaptive_methods.Adam(), steps=5, **settings)
+    for words, change in (
+        ("steps must be an integer at least 5, got 3", {"steps": 3}),
+        ("resume.parameters must be of the names of parameters", {"parameters": {"0.weight": start(())["0.weight"]}}),
+        ("generator must be given as it was at first", {"batch_size": None, "generator": None}),
+    ):
+        given = {"parameters": start(()), "steps": 9, **settings, **change}
+        parameters = given.pop("parameters")
+        with pytest.raises(ValueError, match=re.escape(words)):
+            kernels.train(parameters, x, y, adaptive_methods.Adam(), resume=first, **given)
+    with pytest.raises(TypeError, match=re.escape("resume.parameters['0.weight'] must be of the dtype of parameters")):
+        kernels.train(start((), np.float32), x, y, adaptive_methods.Adam(), steps=9, resume=first, **settings)
+
+
+@pytest.mark.parametrize("width", ["f4", "f8"])
+def test_the_order_of_bytes_changes_nothing(width):
+    x, y = task(dtype=np.dtype(width))
+    turned = {name: value.astype(f">{width}") for name, value in start((), np.dtype(width)).items()}
+    one = kernels.train(start((), np.dtype(width)), x, y, adaptive_methods.Adam(0.1), steps=5)
+    other = kernels.train(turned, x.astype(f">{width}"), y, adaptive_methods.Adam(0.1), steps=5)
+    np.testing.assert_array_equal(one.losses, other.losses)
+    np.testing.assert_array_equal(one.parameters["0.weight"], other.parameters["0.weight"])
+
+
+@pytest.mark.parametrize("largest_is_best", [False, True])
+def test_the_best_is_no_nan_and_may_be_the_largest(largest_is_best):
+    x, y = task()
+    values = np.array([[np.nan, np.nan, np.nan], [np.nan, 2.0, 3.0], [3.0, 2.0, np.nan], [5.0, 9.0, 9.0]]).T
+    seen = []
+
+    def measure(params):
+        seen.append(params["0.bias"].copy())
+        return {"m": values[len(seen) - 1]}
+
+    result = kernels.train(
+        start((4,)),
+        x,
+        y,
+        minibatch.SGD(0.1),
+        steps=2,
+        runs=(4,),
+        measure=measure,
+        measure_every=1,
+        keep_best="m",
+        largest_is_best=largest_is_best,
+    )
+    for run, best in enumerate([0, 2, 0, 1] if largest_is_best else [0, 1, 1, 0]):
+        np.testing.assert_array_equal(result.best["0.bias"][run], seen[best][run])
+
+
 def test_chains_are_flat():
     one, two, three = minibatch.SGD(0.1), schedules.Scale(2.0), gradient_clipping.ClipByValue(1.0)
-    assert kernels.chain(kernels.chain(three, one), two).parts == (three, one, two)
+    assert optimizers.chain(optimizers.chain(three, one), two).parts == (three, one, two)
 
 
 def test_an_empty_chain_passes_the_gradient():
     grads = {"w": np.ones(3)}
-    assert kernels.chain().update(grads, (), grads) == (grads, ())
-
-
-def test_per_run_broadcasts_from_the_left():
-    array = np.ones((2, 3, 4), np.float32)
-    shaped = kernels.per_run(np.array([1.0, 2.0]), array)
-    assert shaped.shape == (2, 1, 1)
-    assert shaped.dtype == np.float32
-    for number in (2, 2.0, np.float64(2), np.array(2.0), np.float32(2)):
-        assert type(kernels.per_run(number, array)) is float
-
-
-def test_generators_of_runs():
-    parent = np.random.default_rng(0)
-    assert kernels.generators_of_runs(parent, ())[()] is parent
-    grid = kernels.generators_of_runs(np.random.default_rng(0), (2, 2))
-    expected = [child.random() for child in np.random.default_rng(0).spawn(4)]
-    assert [each.random() for each in grid.reshape(-1)] == expected
-    assert kernels.generators_of_runs(grid, (2, 2)) is grid
+    assert optimizers.chain().update(grads, (), grads) == (grads, ())
 
 
 def test_modules_may_be_imported_in_any_order():
@@ -726,7 +814,7 @@ def test_torch_loop_never_waits_for_the_device(monkeypatch):
         torch_methods.Adam(0.1),
         torch_methods.AdamW(rates, weight_decay=rates),
         torch_momentum.Nesterov(rates, rates),
-        torch_training.chain(
+        optimizers.chain(
             torch_clipping.ClipByGlobalNorm(rates, 2),
             torch_clipping.ClipAdaptively(run_axes=2),
             torch_momentum.Momentum(0.1),

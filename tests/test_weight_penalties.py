@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlnotes import optimizers
 from dlnotes.numpy import adaptive_methods, minibatch, training
 from dlnotes.numpy import weight_penalties as penalties
 
@@ -36,7 +37,7 @@ def descend(optimizer, params, gradient, steps):
     state = optimizer.init(params)
     for _ in range(steps):
         updates, state = optimizer.update(gradient(params), state, params)
-        params = training.apply_updates(params, updates)
+        params = optimizers.apply_updates(params, updates)
     return params
 
 
@@ -76,7 +77,7 @@ def test_the_penalty_adds_a_term_to_the_cost_and_leaves_smaller_weights():
     lengths = []
     for l2 in (0.0, 0.1, 1.0, 10.0):
         w = descend(
-            training.chain(penalties.PenaltyGradient(l2=l2), minibatch.SGD(0.05)), {"w": np.zeros(6)}, gradient, 4000
+            optimizers.chain(penalties.PenaltyGradient(l2=l2), minibatch.SGD(0.05)), {"w": np.zeros(6)}, gradient, 4000
         )["w"]
         np.testing.assert_allclose(w, np.linalg.solve(x.T @ x / 40 + l2 * np.eye(6), x.T @ y / 40), atol=1e-9)
         lengths.append(np.sqrt(w @ w))
@@ -118,12 +119,12 @@ def test_proximal_descent_finds_the_lasso_of_scikit_learn_with_its_exact_zeros()
     y = diabetes.target - diabetes.target.mean()
     strength = 8.0
     expected = linear_model.Lasso(alpha=strength, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(x, y).coef_
-    chain = training.chain(minibatch.SGD(0.2), penalties.ProximalL1(strength, 0.2))
+    chain = optimizers.chain(minibatch.SGD(0.2), penalties.ProximalL1(strength, 0.2))
     w = descend(chain, {"w": np.zeros(10)}, squared_error_gradient(x, y), 2000)["w"]
     np.testing.assert_allclose(w, expected, atol=1e-7)
     np.testing.assert_array_equal(w == 0, expected == 0)
     assert 0 < np.count_nonzero(w == 0) < 10
-    subgradient = training.chain(penalties.PenaltyGradient(l1=strength), minibatch.SGD(0.2))
+    subgradient = optimizers.chain(penalties.PenaltyGradient(l1=strength), minibatch.SGD(0.2))
     w = descend(subgradient, {"w": np.zeros(10)}, squared_error_gradient(x, y), 2000)["w"]
     assert np.count_nonzero(w == 0) == 0
 
@@ -132,8 +133,8 @@ def test_l2_is_weight_decay_under_descent_and_not_under_adam():
     gradient = squared_error_gradient(*regression())
 
     def ends(optimizer):
-        penalized = training.chain(penalties.PenaltyGradient(l2=0.5), optimizer)
-        decayed = training.chain(optimizer, penalties.DecoupledWeightDecay(0.5, 0.01))
+        penalized = optimizers.chain(penalties.PenaltyGradient(l2=0.5), optimizer)
+        decayed = optimizers.chain(optimizer, penalties.DecoupledWeightDecay(0.5, 0.01))
         return [descend(chain, {"w": drawn(6)}, gradient, 100)["w"] for chain in (penalized, decayed)]
 
     plain = ends(minibatch.SGD(0.01))
@@ -144,7 +145,7 @@ def test_l2_is_weight_decay_under_descent_and_not_under_adam():
 
 def test_adam_then_decay_is_adamw():
     gradient, start = squared_error_gradient(*regression()), {"w": drawn(6)}
-    decayed = training.chain(adaptive_methods.Adam(0.02), penalties.DecoupledWeightDecay(0.1, 0.02))
+    decayed = optimizers.chain(adaptive_methods.Adam(0.02), penalties.DecoupledWeightDecay(0.1, 0.02))
     adamw = adaptive_methods.AdamW(0.02, weight_decay=0.1)
     expected = descend(adamw, start, gradient, 50)["w"]
     np.testing.assert_allclose(descend(decayed, start, gradient, 50)["w"], expected, rtol=1e-13)
@@ -158,9 +159,9 @@ def test_weight_decay_equals_torch(name):
     tensor = torch.tensor(np.array(drawn(6)), requires_grad=True)
     theirs = getattr(torch.optim, name)([tensor], lr=0.02, weight_decay=0.1)
     chain = {
-        "SGD": training.chain(penalties.PenaltyGradient(l2=0.1), minibatch.SGD(0.02)),
-        "Adam": training.chain(penalties.PenaltyGradient(l2=0.1), adaptive_methods.Adam(0.02)),
-        "AdamW": training.chain(adaptive_methods.Adam(0.02), penalties.DecoupledWeightDecay(0.1, 0.02)),
+        "SGD": optimizers.chain(penalties.PenaltyGradient(l2=0.1), minibatch.SGD(0.02)),
+        "Adam": optimizers.chain(penalties.PenaltyGradient(l2=0.1), adaptive_methods.Adam(0.02)),
+        "AdamW": optimizers.chain(adaptive_methods.Adam(0.02), penalties.DecoupledWeightDecay(0.1, 0.02)),
     }[name]
     for _ in range(50):
         tensor.grad = torch.tensor(gradient({"w": tensor.detach().numpy()})["w"])
@@ -213,9 +214,30 @@ def test_max_norm_of_zeros_and_of_huge_weights():
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_penalties_and_bounds_of_numbers_whose_squares_or_sums_leave_their_type(dtype, backend):
+    module, array = penalties, np.array
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import weight_penalties as module
+
+        array = torch.tensor
+    big = {np.float16: 6e4, np.float32: 3e38}[dtype]
+    weight = array(np.full((3, 50), big, dtype))
+    bounded = np.asarray(module.max_norm(weight, 2.0)).astype(float)
+    np.testing.assert_allclose(bounded, 2 / np.sqrt(50), rtol=1e-3)
+    if dtype == np.float16:
+        ones = array(np.full((100, 100), 1.0, dtype))
+        assert float(module.l1_penalty(ones, 1e-3)) == pytest.approx(10, rel=1e-3)
+        assert float(module.l2_penalty(array(np.full(4, 3e2, dtype)), 0.1)) == pytest.approx(18000, rel=1e-3)
+        assert float(module.elastic_net_penalty(ones, 1e-3, 2e-3)) == pytest.approx(20, rel=1e-3)
+        assert float(module.l2_gradient(array(np.array([4e4], dtype)), 1e-8)[0]) == pytest.approx(4e-4, rel=1e-3)
+
+
 def test_max_norm_in_a_chain_keeps_weights_inside_and_biases_free():
     params = {"0.weight": drawn(4, 3), "0.bias": drawn(4)}
-    chain = training.chain(minibatch.SGD(1.0), penalties.MaxNorm(0.5))
+    chain = optimizers.chain(minibatch.SGD(1.0), penalties.MaxNorm(0.5))
     result = descend(chain, params, lambda params: {name: -value for name, value in params.items()}, 5)
     lengths = np.sqrt(np.square(result["0.weight"]).sum(axis=-1))
     np.testing.assert_allclose(lengths, 0.5, rtol=1e-14)
@@ -246,17 +268,17 @@ def test_a_suffix_spares_the_biases(make):
 
 STRENGTHS = np.array([[0.0, 0.3, 1.0], [2.0, 0.1, 0.7]])
 PARTS = {
-    "gradient": lambda strength, axes: training.chain(
+    "gradient": lambda strength, axes: optimizers.chain(
         penalties.PenaltyGradient(l1=strength, l2=strength), minibatch.SGD(0.1)
     ),
-    "decay-of-weights": lambda strength, axes: training.chain(
+    "decay-of-weights": lambda strength, axes: optimizers.chain(
         minibatch.SGD(0.1), penalties.DecoupledWeightDecay(strength, 0.1, ".weight")
     ),
-    "decay": lambda strength, axes: training.chain(
+    "decay": lambda strength, axes: optimizers.chain(
         adaptive_methods.Adam(0.1), penalties.DecoupledWeightDecay(strength, 0.1)
     ),
-    "proximal": lambda strength, axes: training.chain(minibatch.SGD(0.1), penalties.ProximalL1(strength, 0.1)),
-    "max-norm": lambda strength, axes: training.chain(minibatch.SGD(0.1), penalties.MaxNorm(strength + 0.5, axes)),
+    "proximal": lambda strength, axes: optimizers.chain(minibatch.SGD(0.1), penalties.ProximalL1(strength, 0.1)),
+    "max-norm": lambda strength, axes: optimizers.chain(minibatch.SGD(0.1), penalties.MaxNorm(strength + 0.5, axes)),
 }
 
 

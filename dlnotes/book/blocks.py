@@ -98,7 +98,8 @@ def _execute(code: str, line: int, page: Path) -> tuple[str, BaseException | Non
     try:
         with _as_main(module), contextlib.redirect_stdout(printed), warnings.catch_warnings():
             warnings.simplefilter("error")
-            exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True), module.__dict__)
+            # Under python -O too, a block's own assertions count.
+            exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True, optimize=0), module.__dict__)
     except (Exception, SystemExit) as error:
         return printed.getvalue(), error
     return printed.getvalue(), None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from dlnotes.book import bibliography, ledger, numbering, pages
+from dlnotes.book import bibliography, chapters, ledger, numbering, pages
 from dlnotes.book import layout as layouts
 
 
@@ -25,8 +24,13 @@ class Context:
 
     @cached_property
     def numbers(self) -> numbering.Numbers:
-        """The numbers of this page's equations, figures and exercises."""
-        return numbering.Numbers(self.page)
+        """The numbers of this page's equations, figures and exercises, counted through its chapter."""
+        return self.chapter(self.stem).numbers if self.stem else numbering.Numbers((self.page,))
+
+    @cached_property
+    def stem(self) -> str | None:
+        """Stem of the chapter to which this page belongs, or None."""
+        return self.layout.stem(self.source) if self.source else None
 
     @cached_property
     def claims(self) -> dict[str, ledger.Claim]:
@@ -38,9 +42,9 @@ class Context:
         """The bibliography, by key."""
         return {entry.key: entry for entry in bibliography.load(self.layout.bibliography)}
 
-    def chapter(self, stem: str) -> pages.Page:
-        """Give the page of another chapter."""
-        return pages.read(self.layout.page(stem))
+    def chapter(self, stem: str) -> chapters.Chapter:
+        """Give a chapter."""
+        return chapters.read(self.layout, stem)
 
     def href(self, target: str, anchor: str = "") -> str:
         """Give the link to a page below docs/, from this page; the builder turns it into an address."""
@@ -71,12 +75,8 @@ def find(layout: layouts.Layout, text: str) -> Context:
 
 
 def chapter_title(layout: layouts.Layout, stem: str) -> str:
-    """Give the title of a chapter; one not yet written goes by its stem."""
+    """Give the title of a chapter; one not yet written goes by that of its functions, or its stem."""
     path = layout.page(stem)
-    return pages.read(path).title if path.is_file() else stem.replace("_", " ").capitalize()
-
-
-def chapter_question(layout: layouts.Layout, stem: str) -> str:
-    """Give the question that a chapter asks: the line marked as such."""
-    found = re.search(r"^(.+)\n\{ \.question \}", pages.read(layout.page(stem)).text, re.MULTILINE)
-    return found[1] if found else ""
+    if path.is_file():
+        return pages.read(path).title
+    return layout.nav.get(f"api/{stem}.md") or stem.replace("_", " ").capitalize()

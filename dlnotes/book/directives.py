@@ -7,15 +7,14 @@ the figures folder. What cannot be found is an error that names the page and the
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import textwrap
 from typing import Any, ClassVar
-from xml.etree import ElementTree
 
 from markdown.util import STX
 from pymdownx.blocks.block import Block, type_string
 
+from dlnotes.book import api, drawing, elements, pages, prose, reading, source
 from dlnotes.book import context as contexts
-from dlnotes.book import elements, figures, source
 
 BACKEND_NAMES = {"numpy": "NumPy", "torch": "PyTorch"}
 API_PAGE = "api.md"
@@ -73,35 +72,40 @@ class Kernel(Directive):
                 raise self.error(str(error)) from None
         identifier = "kernel-" + name.replace(".", "-")
         block = elements.element("div", class_="kernel", id=identifier)
-        codes = [_kernel_code(self, name, backend) for backend in backends]
-        if len(backends) == 1:
-            head = elements.element(
-                "p",
-                elements.element("span", BACKEND_NAMES[backends[0]], class_="kernel__backend"),
-                class_="kernel__head",
-            )
-            block.extend([head, *codes])
+        texts = [self._text(backend) for backend in backends]
+        if len(set(texts)) == 1:
+            label = " and ".join(BACKEND_NAMES[backend] for backend in backends)
+            head = elements.element("p", elements.element("span", label), class_="kernel__head")
+            block.extend([head, _kernel_code(self, backends, texts[0])])
         else:
+            codes = [_kernel_code(self, [each], text) for each, text in zip(backends, texts, strict=True)]
             block.append(tabs(identifier, [BACKEND_NAMES[backend] for backend in backends], codes))
         parent.append(block)
         return block
 
+    def _text(self, backend: str) -> str:
+        """Give the code for reading in one backend."""
+        try:
+            return reading.kernel(self.argument, backend, self.context.layout.package)
+        except source.SourceError as error:
+            raise self.error(str(error)) from None
 
-def _kernel_code(block: Kernel, name: str, backend: str) -> elements.Element:
-    """Build the code of one backend, with what its copy button copies and the links to the rest."""
-    context = block.context
+
+def _kernel_code(block: Kernel, backends: list[str], text: str) -> elements.Element:
+    """Build the code of the backends that share it, with what its copy button copies and the links to the rest."""
+    context, name = block.context, block.argument
     package = context.layout.package
     links = elements.element("p", class_="kernel__links")
-    identifier = f"dlnotes.{backend}.{name}"
-    links.append(
-        elements.element("a", elements.breakable(identifier), href=context.href(api_page(context, name), identifier))
-    )
-    if context.layout.repository:
-        links.append(
-            elements.element("a", "Source", href=source_address(context, *source.location(name, backend, package)))
-        )
-    code = elements.element("div", class_="kernel__code", data_copy=source.standalone(name, backend, package))
-    code.text = elements.highlighted(block.md, source.displayed(name, backend, package))
+    for backend in backends:
+        identifier = source.identifier(name, backend, package)
+        href = context.href(api_page(context, name), api.anchor(context.layout, identifier))
+        links.append(elements.element("a", elements.breakable(identifier), href=href))
+        if context.layout.repository:
+            address = source_address(context, *source.location(name, backend, package))
+            links.append(elements.element("a", "Source", href=address))
+    links.append(elements.element("span", "Copied with types and checks of arguments", class_="kernel__note"))
+    code = elements.element("div", class_="kernel__code", data_copy=source.standalone(name, backends[0], package))
+    code.text = elements.highlighted(block.md, text)
     return elements.element("div", code, links, class_="kernel__body")
 
 
@@ -142,7 +146,9 @@ class Claim(Directive):
         claim = self.context.claims.get(self.argument)
         if claim is None:
             raise self.error(f"the ledger has no claim {self.argument}")
-        block = claim_block(self.context, claim)
+        line = self.context.directive_line(self.NAME, self.argument) or 0
+        above = (part.level for part in reversed(self.context.page.headings) if part.line < line and part.level < 3)
+        block = claim_block(self.context, claim, f"h{next(above, 1) + 1}")
         parent.append(block)
         return block
 
@@ -150,9 +156,18 @@ class Claim(Directive):
         """Put the evidence below the head."""
         return block[-1]
 
+    def on_end(self, block: elements.Element) -> None:
+        """Mark the paragraph that says what else would have come out."""
+        for paragraph in block[-1].iter("p"):
+            if (paragraph.text or "").startswith(pages.OTHERWISE):
+                paragraph.text = paragraph.text.removeprefix(pages.OTHERWISE)
+                paragraph.insert(0, elements.element("strong", "Had it been otherwise."))
+                paragraph[0].tail, paragraph.text = paragraph.text, ""
+                paragraph.set("class", "claim__otherwise")
 
-def claim_block(context: contexts.Context, claim: Any, **attributes: str) -> elements.Element:
-    """Build the block of a claim with an empty place for its evidence as last child."""
+
+def claim_block(context: contexts.Context, claim: Any, tag: str = "p") -> elements.Element:
+    """Build the block of a claim with an empty place for its evidence as last child; `tag` holds its words."""
     anchor = f"claim-{claim.id}"
     head = elements.element(
         "div",
@@ -161,36 +176,47 @@ def claim_block(context: contexts.Context, claim: Any, **attributes: str) -> ele
         elements.note_marks("Said", claim.notes, context.href(CLAIMS_PAGE)),
         " ",
         elements.badge(claim.verdict),
-        " ",
-        elements.element(
-            "a",
-            "#",
-            class_="block__anchor",
-            href=f"#{anchor}",
-            title="Link to this claim",
-            aria_label="Link to this claim",
-        ),
         class_="claim__head",
     )
-    words = elements.element("p", elements.typographic(claim.claim), class_="claim__words", id=f"{anchor}-words")
-    settings = {"class_": f"claim claim--{claim.verdict}", "id": anchor, "role": "group", **attributes}
     return elements.element(
         "div",
         head,
-        words,
+        claim_words(claim, tag, "claim__words"),
         elements.element("div", class_="claim__evidence"),
-        aria_labelledby=words.get("id"),
-        **settings,
+        class_=f"claim claim--{claim.verdict}",
+        role="group",
+        aria_labelledby=anchor,
     )
 
 
-FORMS = tuple((width, theme) for width in ("wide", "narrow") for theme in ("light", "dark"))
+CONTENTS_WIDTH = 60  # characters of a claim in the contents of its page
+
+
+def claim_words(claim: Any, tag: str, class_: str) -> elements.Element:
+    """Build the words of a claim; as a heading they are an entry of the contents and of the search."""
+    words = elements.typographic(claim.claim)
+    label = {} if tag == "p" else {"data_toc_label": textwrap.shorten(words, CONTENTS_WIDTH, placeholder=" \u2026")}
+    return elements.element(tag, words, class_=class_, id=f"claim-{claim.id}", **label)
+
+
+class Proof(Directive):
+    """`/// proof | title`: what only some readers want, closed until it is asked for."""
+
+    NAME = "proof"
+    ARGUMENT = True
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """Open a closed block; its link, the browser's search and print open it."""
+        identifier = f"proof-{prose.slug(prose.plain(self.argument))}"
+        block = elements.element("details", _titled("summary", self.argument), class_="proof", id=identifier)
+        parent.append(block)
+        return block
 
 
 def _both_places(word: re.Match) -> str:
     """Write the word for a panel's place that holds where panels stand side by side, and the one where they stack."""
     wide = f'<span class="figure__place--wide">{word[1]}</span>'
-    narrow = f'<span class="figure__place--narrow" data-search-exclude>{figures.PLACES[word[1]]}</span>'
+    narrow = f'<span class="figure__place--narrow" data-search-exclude>{drawing.PLACES[word[1]]}</span>'
     return f"{wide}{narrow}:"
 
 
@@ -209,7 +235,7 @@ class Figure(Directive):
             raise self.error(f"{self.argument} must be a chapter and a name, as in initialization/tanh-histograms")
         if not self.options["alt"]:
             raise self.error(f"{self.argument} has no alt text")
-        images = [self._image(stem, name, width, theme, number == 1) for width, theme in FORMS]
+        images = [self._picture(stem, name, number == 1)]
         caption = elements.element("div", class_="figure__caption")
         label = elements.element("a", f"Figure {number}.", class_="figure__number", href=f"#figure-{name}")
         block = elements.element(
@@ -228,53 +254,54 @@ class Figure(Directive):
     def on_end(self, block: elements.Element) -> None:
         """Let the caption name the places of either width, and add the code, one click away."""
         for paragraph in block[1][1]:
-            paragraph.text = figures.PLACE.sub(_both_places, paragraph.text or "")
+            paragraph.text = drawing.PLACE.sub(_both_places, paragraph.text or "")
         stem, _, name = self.argument.partition("/")
-        figure = figures.Figure(stem, name)
+        figure = drawing.Figure(stem, name)
         try:
-            path = figures.path_of(self.context.layout, figure)
+            path = drawing.path_of(self.context.layout, figure)
             code = source.code(path, [figure.function, f"draw_{figure.function}"])
-        except (source.SourceError, figures.FigureError) as error:
+        except (source.SourceError, drawing.FigureError) as error:
             raise self.error(str(error)) from None
         shown = elements.element("div", class_="figure__code", data_search_exclude="")
-        shown.text = elements.highlighted(self.md, code)
+        shown.text = elements.plain_code(self.md, code)  # colors would double the parts of a page, in what is closed
         summary = elements.element("summary", "Code of this figure")
         block.append(elements.element("details", summary, shown, class_="figure__details"))
 
-    def _image(self, stem: str, name: str, width: str, theme: str, first: bool) -> elements.Element:
-        """Build one form. All load lazily, because a browser would also fetch the three hidden ones otherwise."""
+    def _picture(self, stem: str, name: str, first: bool) -> elements.Element:
+        """Build the picture, of which a browser fetches one form; a script heeds a palette chosen by hand."""
+        sources = [
+            elements.element("source", media=media, **self._form(stem, name, *form, "srcset"))
+            for media, form in _MEDIA.items()
+        ]
+        eager = {"fetchpriority": "high"} if first else {"loading": "lazy"}
+        form = self._form(stem, name, "wide", "light", "src")
+        image = elements.element(
+            "img", alt=self.options["alt"], decoding="async", class_="figure__image", **form, **eager
+        )
+        return elements.element("picture", *sources, image)
+
+    def _form(self, stem: str, name: str, width: str, theme: str, attribute: str) -> dict[str, str]:
+        """Give address and size of one form."""
         layout = self.context.layout
         path = layout.figure(stem, name, width, theme)
         if not path.is_file():
             raise self.error(f"{layout.relative(path)} is not drawn: run python -m dlnotes figures {stem}")
-        across, down = svg_size(path)
-        priority = {"fetchpriority": "high"} if first else {}
-        return elements.element(
-            "img",
-            src=self.context.href(path.relative_to(layout.docs).as_posix()),
-            alt=self.options["alt"],
-            width=str(across),
-            height=str(down),
-            loading="lazy",
-            decoding="async",
-            class_=f"figure__image figure__image--{width} figure__image--{theme}",
-            **priority,
-        )
+        across, down = drawing.size(path)
+        address = self.context.href(path.relative_to(layout.docs).as_posix())
+        if attribute == "srcset":
+            address = layout.built(address, self.context.source or "")
+        return {attribute: address, "width": str(across), "height": str(down)}
 
 
-_UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
-
-
-def svg_size(path: Path) -> tuple[int, int]:
-    """Read the natural size of an SVG in pixels."""
-    root = ElementTree.parse(path).getroot()
-    sides = []
-    for side in ("width", "height"):
-        found = re.fullmatch(r"([\d.]+)(pt|px|)", root.get(side, ""))
-        if found is None:
-            raise ValueError(f"{path.name} must state its {side} in pt or px, got {root.get(side)!r}")
-        sides.append(round(float(found[1]) * _UNITS[found[2]]))
-    return sides[0], sides[1]
+_NARROW = "(max-width: 44.984375em)"
+_DARK = "(prefers-color-scheme: dark)"
+# The first that fits counts; else the wide light form.
+_MEDIA = {
+    "print": ("wide", "light"),
+    f"{_NARROW} and {_DARK}": ("narrow", "dark"),
+    _NARROW: ("narrow", "light"),
+    _DARK: ("wide", "dark"),
+}
 
 
 class Exercise(Directive):
@@ -285,7 +312,7 @@ class Exercise(Directive):
 
     def on_create(self, parent: elements.Element) -> elements.Element:
         """Open the block of the exercise."""
-        block = elements.element("div", class_="exercise", id=f"exercise-{self.argument}", role="group")
+        block = elements.element("div", class_="exercise", role="group")
         parent.append(block)
         return block
 
@@ -296,7 +323,7 @@ class Exercise(Directive):
             raise self.error(f"{self.argument} has no title: its first line")
         number = self.context.numbers.exercises.get(self.argument)
         label = elements.element("span", f"Exercise {number}" if number else "Exercise", class_="block__label")
-        heading = _titled("p", title, class_="exercise__title", id=f"exercise-{self.argument}-title")
+        heading = _titled("h3", title, class_="exercise__title", id=f"exercise-{self.argument}")
         block.insert(0, elements.element("div", label, heading, class_="exercise__head"))
         block.set("aria-labelledby", heading.get("id"))
         how = elements.element(
@@ -330,7 +357,7 @@ class Flashcard(Directive):
 
     def on_create(self, parent: elements.Element) -> elements.Element:
         """Open a closed card."""
-        block = elements.element("details", class_="flashcard", id=f"flashcard-{self.argument}")
+        block = elements.element("details", class_="flashcard")
         parent.append(block)
         return block
 
@@ -339,11 +366,15 @@ class Flashcard(Directive):
         question, _ = _first_line(block)
         if not question:
             raise self.error(f"{self.argument} has no question: its first line")
-        block.insert(0, _titled("summary", question))
+        # Of a level below the contents: a card is found by search and by its link. In the list of all cards it is
+        # shown a second time, and left out of the search.
+        again = {} if self.context.stem else {"data_search_exclude": ""}
+        words = _titled("h5", question, id=f"flashcard-{self.argument}", aria_level="3", **again)
+        block.insert(0, elements.element("summary", words))
         notes = tuple(note.strip() for note in self.options["notes"].split(",") if note.strip())
         if notes:
             marks = elements.note_marks("Asked", notes, self.context.href(CLAIMS_PAGE))
             block.append(elements.element("p", marks, class_="flashcard__notes"))
 
 
-DIRECTIVES: tuple[type[Directive], ...] = (Kernel, Claim, Figure, Exercise, Solution, Flashcard)
+DIRECTIVES: tuple[type[Directive], ...] = (Kernel, Claim, Proof, Figure, Exercise, Solution, Flashcard)

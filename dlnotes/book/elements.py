@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from xml.etree import ElementTree
 
@@ -44,15 +45,20 @@ def typographic(text: str) -> str:
     return re.sub(r"(?<=\w)'", "\u2019", text)
 
 
-def raw(md: Markdown, html: str) -> AtomicString:
+def raw(md: Markdown, ready: str) -> AtomicString:
     """Give text that stands for ready HTML."""
-    return AtomicString(md.htmlStash.store(html))
+    return AtomicString(md.htmlStash.store(ready))
 
 
 def highlighted(md: Markdown, code: str) -> AtomicString:
     """Give Python code with its syntax colored, in the form of the fenced blocks around it."""
     colored = highlight(code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
     return raw(md, f'<div class="language-python highlight"><pre><code>{colored}</code></pre></div>')
+
+
+def plain_code(md: Markdown, code: str) -> AtomicString:
+    """Give code without colors, in the form of the fenced blocks around it."""
+    return raw(md, f'<div class="highlight"><pre><code>{html.escape(code, quote=False)}</code></pre></div>')
 
 
 def icon(name: str) -> Element:

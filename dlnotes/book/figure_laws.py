@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlnotes.book import figures
+from dlnotes.book import drawing
 from dlnotes.figures import paper as papers
 
 TOLERANCE = 1e-9  # relative; stacked stairs lose some digits to their baseline
@@ -259,14 +259,14 @@ def _labels(axes: Any) -> Iterator[Any]:
 
 def misplaced(page: Rendered, caption: str) -> list[str]:
     """Find panels that do not stand where the caption says: side by side on a wide page, stacked on a narrow one."""
-    said = figures.PLACE.findall(caption)
+    said = drawing.PLACE.findall(caption)
     if not said:
         return []
     boxes = [axes.get_position() for axes in page.figure.axes if axes.get_label() != "<colorbar>"]
     side_by_side = any(one.x1 <= other.x0 for one, other in itertools.permutations(boxes, 2))
     stacked = any(one.y1 <= other.y0 for one, other in itertools.permutations(boxes, 2))
     breaches = []
-    if sorted(said) not in (sorted(figures.PLACES), sorted(set(figures.PLACES) - {"Middle"})):
+    if sorted(said) not in (sorted(drawing.PLACES), sorted(set(drawing.PLACES) - {"Middle"})):
         breaches.append(f"the caption names the places {', '.join(said)}")
     if (side_by_side, stacked) != (page.paper.wide, not page.paper.wide):
         breaches.append(f"the panels are not {'side by side' if page.paper.wide else 'stacked'}")

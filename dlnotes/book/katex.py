@@ -1,4 +1,4 @@
-"""Formulas, set by KaTeX while the site is built, so that a page carries no script for them.
+"""Formulas, turned into MathML by KaTeX while the site is built, so that a page carries no script for them.
 
 KaTeX runs in a JavaScript engine inside this process. Everything it is not sure of is refused: unknown commands, and
 what it would only warn of.
@@ -6,6 +6,7 @@ what it would only warn of.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from dlnotes.book import mathml
 
 FOLDER = Path(__file__).with_name("katex")
 
@@ -22,7 +25,7 @@ function renderAll(formulas) {
   return formulas.map(function (formula) {
     try {
       var html = katex.renderToString(formula[0], {
-        displayMode: formula[1], output: "htmlAndMathml", throwOnError: true, strict: "error", trust: false,
+        displayMode: formula[1], output: "mathml", throwOnError: true, strict: "error", trust: false,
         errorColor: "#c0ffee"
       });
       // What needs trust, as \href, is not refused by KaTeX but set in the color of errors.
@@ -41,15 +44,19 @@ class FormulaError(Exception):
 
 def render(tex: str, display: bool = False) -> str:
     """Give the HTML of a formula; raises FormulaError when KaTeX refuses it."""
-    return _rendered(tex, display)
+    return "".join(parts(tex, display))
 
 
 @lru_cache(maxsize=4096)
-def _rendered(tex: str, display: bool) -> str:
+def parts(tex: str, display: bool = False) -> tuple[str, ...]:
+    """Give the HTML of a formula in the parts between which a line may break; raises FormulaError as `render` does."""
     answer = _answers([(tex, display)])[0]
     if answer.startswith("-"):
         raise FormulaError(_reason(answer))
-    return answer[1:]
+    try:
+        return tuple(mathml.parts(answer[1:], display))
+    except mathml.Unknown as error:
+        raise FormulaError(str(error)) from None
 
 
 def refusals(formulas: Iterable[tuple[str, bool]], cache: Path | None = None) -> dict[tuple[str, bool], str]:
@@ -65,6 +72,11 @@ def refusals(formulas: Iterable[tuple[str, bool]], cache: Path | None = None) ->
     for formula, answer in zip(asked, _answers(asked), strict=True):
         if answer.startswith("-"):
             refused[formula] = _reason(answer)
+            continue
+        try:
+            mathml.parts(answer[1:], formula[1])
+        except mathml.Unknown as error:
+            refused[formula] = str(error)
     if cache and asked:
         _keep(cache, sorted(mark for formula, mark in marks.items() if formula not in refused))
     return refused
@@ -112,7 +124,8 @@ def _accepted(cache: Path) -> set[str]:
 
 def _keep(cache: Path, marks: list[str]) -> None:
     """Write the cache beside itself first, so that a second run in the same moment reads it whole."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    beside = cache.with_name(f"{cache.name}.{os.getpid()}")
-    beside.write_text(json.dumps(marks), "utf-8")
-    beside.replace(cache)
+    with contextlib.suppress(OSError):  # it only saves time, and a checkout may be read-only
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        beside = cache.with_name(f"{cache.name}.{os.getpid()}")
+        beside.write_text(json.dumps(marks), "utf-8")
+        beside.replace(cache)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 BACKENDS = ("numpy", "torch")
+# What a chapter has beside its main page, in this order: the name of the file, and how links call it.
+BESIDE = {"derivation": "Derivation", "claims": "Evidence", "practice": "Exercises and cards"}
 
 
 class LayoutError(Exception):
@@ -148,6 +150,26 @@ class Layout:
         """Path of the chapter's page."""
         return self.docs / "chapters" / f"{stem}.md"
 
+    def beside(self, stem: str, part: str) -> Path:
+        """Path of a page beside the chapter's main page; `part` is a word of `BESIDE`."""
+        return self.docs / "chapters" / stem / f"{part}.md"
+
+    def is_split(self, stem: str) -> bool:
+        """Say whether the chapter has pages beside its main page."""
+        return (self.docs / "chapters" / stem).is_dir()
+
+    def chapter_pages(self, stem: str) -> tuple[Path, ...]:
+        """Paths of the chapter's pages that there are, the main page first."""
+        wanted = (self.page(stem), *(self.beside(stem, part) for part in BESIDE))
+        return tuple(path for path in wanted if path.is_file())
+
+    def stem(self, name: str) -> str | None:
+        """Stem of the chapter to which a page below docs/ belongs, or None."""
+        parts = Path(name).with_suffix("").parts
+        if parts[:1] != ("chapters",) or len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] not in BESIDE):
+            return None
+        return parts[1]
+
     def api(self, stem: str) -> Path:
         """Path of the page that describes the chapter's functions."""
         return self.docs / "api" / f"{stem}.md"
@@ -173,6 +195,14 @@ class Layout:
     def figure(self, stem: str, name: str, width: str, theme: str) -> Path:
         """Path of a drawn figure; `width` is wide or narrow, `theme` light or dark."""
         return self.figures_folder / stem / f"{name}.{width}.{theme}.svg"
+
+    def built(self, address: str, source: str = "") -> str:
+        """Give an address relative to a page's source as it is from the page that is built, in a folder of its own.
+
+        The builder does so for links and images; it does not know of the forms of a picture.
+        """
+        in_folder = self.settings.get("use_directory_urls", True) and Path(source).stem != "index"
+        return f"../{address}" if in_folder else address
 
     def relative(self, path: Path) -> str:
         """Path as shown to a reader: below the root, with slashes on every system."""

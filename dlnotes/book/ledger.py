@@ -25,7 +25,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the notes; `line` is where it stands in the ledger."""
+    """A claim of the notes; `line` is where it stands in the ledger, `because` the reason of its verdict."""
 
     id: str
     notes: tuple[str, ...]
@@ -34,6 +34,7 @@ class Claim:
     claim: str
     evidence: str
     line: int
+    because: str = ""
 
 
 def _notes(value: Any) -> str | None:
@@ -56,6 +57,7 @@ _RULES = {
     "verdict": _verdict,
     "claim": records.text,
     "evidence": records.text,
+    "because": records.text,
 }
 
 
@@ -66,7 +68,7 @@ def load(path: Path) -> tuple[Claim, ...]:
 
 @lru_cache(maxsize=8)
 def _loaded(path: Path, changed: int) -> tuple[Claim, ...]:
-    found = records.load(path, _RULES, "id")
+    found = records.load(path, _RULES, "id", optional={"because"})
     return tuple(
         Claim(**{**record.fields, "notes": tuple(record.fields["notes"])}, line=record.line) for record in found
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dlnotes.book import benchmark_tables, benchmarks, bibliography, context, directives, elements, ledger, pages
 
@@ -27,11 +27,12 @@ def _cards(page: context.Context) -> list[str]:
     """Give the source of every card of the book, by chapter."""
     made: list[str] = []
     for stem in page.layout.stems:
-        cards = page.chapter(stem).named("flashcard")
+        chapter = page.chapter(stem)
+        cards = tuple(chapter.named("flashcard"))
         if cards:
-            made += ["", f"## {page.chapter(stem).title} {{ #{stem} }}", ""]
-        for card in cards:
-            made += [*elsewhere(page, stem, _lines(page.chapter(stem), card.line, card.end)), ""]
+            made += ["", f"## {chapter.title} {{ #{stem} }}", ""]
+        for name, card in cards:
+            made += [*elsewhere(page, name, _lines(chapter.pages[name], card.line, card.end)), ""]
     return made
 
 
@@ -39,13 +40,13 @@ def _evidence(page: context.Context, claim: str) -> list[str]:
     """Give the source of the first block that settles a claim, with what it prints."""
     for stem in page.layout.stems:
         chapter = page.chapter(stem)
-        for fence in chapter.blocks:
+        for name, fence in chapter.blocks():
             around = fence.inside("claim")
             if around is not None and around.argument == claim:
                 end = fence.end
                 if fence.expected is not None and fence.expected_line is not None:
                     end = fence.expected_line + fence.expected.count("\n") + 1
-                return _lines(chapter, fence.line, end)
+                return _lines(chapter.pages[name], fence.line, end)
     raise page.error(f"claim-showcase: no chapter settles {claim}", page.directive_line("claim-showcase", claim))
 
 
@@ -53,8 +54,9 @@ def _lines(page: pages.Page, first: int, last: int) -> list[str]:
     return page.text.split("\n")[first - 1 : last]
 
 
-def elsewhere(page: context.Context, stem: str, lines: Iterable[str]) -> list[str]:
-    """Make the source of a chapter say the same on another page: references name the chapter, links start from here."""
+def elsewhere(page: context.Context, name: str, lines: Iterable[str]) -> list[str]:
+    """Make the source of a chapter's page say the same on this one: references name the chapter, links start here."""
+    stem = page.layout.stem(name)
     made = []
     ticks = ""
     for line in lines:
@@ -63,27 +65,26 @@ def elsewhere(page: context.Context, stem: str, lines: Iterable[str]) -> list[st
             ticks = "" if ticks else opening[1]
         elif not ticks:
             line = re.sub(r"\\(eqref|figref)\{([^{}/]*)\}", rf"\\\1{{{stem}/\2}}", line)
-            line = re.sub(r"\]\(([^()\s]+)\)", lambda found: f"]({_rebased(page, stem, found[1])})", line)
+            line = re.sub(r"\]\(([^()\s]+)\)", lambda found: f"]({_rebased(page, name, found[1])})", line)
         made.append(line)
     return made
 
 
-def _rebased(page: context.Context, stem: str, target: str) -> str:
-    """Give a link of a chapter as it is written on this page."""
+def _rebased(page: context.Context, name: str, target: str) -> str:
+    """Give a link of another page as it is written on this one."""
     if re.match(r"[a-z]+:", target):
         return target
     path, _, anchor = target.partition("#")
-    path = posixpath.normpath(posixpath.join("chapters", path)) if path else f"chapters/{stem}.md"
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
     return page.href(path, anchor)
 
 
 def settled(page: context.Context) -> dict[str, str]:
-    """Give the chapter that settles each claim, by the blocks on its page."""
+    """Give the page that settles each claim, by the blocks on it."""
     return {
-        directive.argument or "": stem
+        directive.argument or "": name
         for stem in page.layout.stems
-        if page.layout.page(stem).is_file()
-        for directive in page.chapter(stem).named("claim")
+        for name, directive in page.chapter(stem).named("claim")
     }
 
 
@@ -94,15 +95,14 @@ class ClaimsTally(directives.Directive):
 
     def on_create(self, parent: elements.Element) -> elements.Element:
         """Count the ledger."""
-        claims = tuple(self.context.claims.values())
-        block = tally(claims)
+        block = tally(tuple(self.context.claims.values()), settled(self.context))
         parent.append(block)
         return block
 
 
-def tally(claims: tuple[ledger.Claim, ...]) -> elements.Element:
-    """Build the counts: a sentence of numbers, above it a bar in proportion."""
-    counts = Counter(claim.verdict for claim in claims)
+def tally(claims: tuple[ledger.Claim, ...], done: Collection[str]) -> elements.Element:
+    """Build the counts and a bar in proportion; a verdict counts once code has settled it."""
+    counts = Counter(claim.verdict for claim in claims if claim.id in done)
     bar = elements.element("div", class_="tally__bar", aria_hidden="true")
     rows = elements.element("ul", class_="tally__counts")
     rows.append(elements.element("li", elements.element("strong", str(len(claims))), " claims", class_="tally__all"))
@@ -113,6 +113,10 @@ def tally(claims: tuple[ledger.Claim, ...]) -> elements.Element:
         rows.append(
             elements.element("li", elements.element("strong", str(counts[verdict])), " ", elements.badge(verdict))
         )
+    left = len(claims) - sum(counts.values())
+    if left:
+        bar.append(elements.element("span", class_="tally__part tally__part--open", style=f"flex-grow:{left}"))
+        rows.append(elements.element("li", elements.element("strong", str(left)), " not settled yet"))
     return elements.element("div", bar, rows, class_="tally")
 
 
@@ -132,10 +136,16 @@ class ChaptersList(directives.Directive):
                     context.chapter_title(self.context.layout, stem),
                     href=self.context.href(f"chapters/{stem}.md", ""),
                 )
-                question = elements.typographic(context.chapter_question(self.context.layout, stem))
+                question = elements.typographic(self.context.chapter(stem).question)
                 asked = elements.element("span", question, class_="contents__question")
                 rows.append(elements.element("li", link, " ", asked))
             block.extend([elements.element("p", part, class_="contents__part"), rows])
+        claims = self.context.claims.values()
+        unwritten = dict.fromkeys(claim.chapter for claim in claims if claim.chapter not in self.context.layout.stems)
+        if unwritten:
+            titles = "; ".join(context.chapter_title(self.context.layout, stem) for stem in unwritten)
+            block.append(elements.element("p", "Not written yet", class_="contents__part"))
+            block.append(elements.element("p", f"{titles}.", class_="contents__question"))
         parent.append(block)
         return block
 
@@ -173,6 +183,33 @@ class ClaimsList(directives.Directive):
         return block
 
 
+class ClaimRows(directives.Directive):
+    """`/// claim-rows`: the claims of the chapter, a row each, that leads to the evidence."""
+
+    NAME = "claim-rows"
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """List the chapter's claims in the order of the ledger."""
+        page = self.context
+        claims = ledger.of_chapter(tuple(page.claims.values()), page.stem or "")
+        where = settled(page)
+        block = elements.element("div", *(_short_row(page, claim, where) for claim in claims), class_="rows")
+        parent.append(block)
+        return block
+
+
+def _short_row(page: context.Context, claim: ledger.Claim, where: dict[str, str]) -> elements.Element:
+    """Build one row: the statement, the badge, the reason."""
+    facts = elements.element("p", elements.badge(claim.verdict), " ", elements.typographic(claim.because), " ")
+    if claim.id in where:
+        href = page.href(where[claim.id], f"claim-{claim.id}")
+        label = f"Evidence: {claim.claim}"
+        facts.append(elements.element("a", "Evidence", href=href, class_="row__evidence", aria_label=label))
+    facts.set("class", "row__facts")
+    words = directives.claim_words(claim, "h3", "row__words")
+    return elements.element("div", words, facts, class_="row")
+
+
 def _chapter(
     page: context.Context, stem: str, claims: tuple[ledger.Claim, ...], where: dict[str, str]
 ) -> elements.Element:
@@ -185,10 +222,10 @@ def _chapter(
     )
 
 
-def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> elements.Element:
-    """Build one claim."""
-    if stem:
-        link = elements.element("a", "See it settled", href=page.href(f"chapters/{stem}.md", f"claim-{claim.id}"))
+def _row(page: context.Context, claim: ledger.Claim, name: str | None) -> elements.Element:
+    """Build one claim; `name` is the page that settles it."""
+    if name:
+        link = elements.element("a", "See it settled", href=page.href(name, f"claim-{claim.id}"))
         link.set("aria-describedby", f"{claim.id}-words")
     else:
         link = elements.element("span", "Not settled yet", class_="ledger__open")
@@ -202,7 +239,7 @@ def _row(page: context.Context, claim: ledger.Claim, stem: str | None) -> elemen
         data_verdict=claim.verdict,
         data_notes=" ".join(claim.notes),
         data_chapter=claim.chapter,
-        data_state="settled" if stem else "open",
+        data_state="settled" if name else "open",
     )
 
 
@@ -237,32 +274,33 @@ class ReferencesList(directives.Directive):
         """List the sources by their first author."""
         page = self.context
         entries = sorted(page.references.values(), key=lambda entry: (entry.authors[0].casefold(), entry.year))
-        cited = {
-            stem: {citation.key for citation in page.chapter(stem).citations}
-            for stem in page.layout.stems
-            if page.layout.page(stem).is_file()
-        }
+        cited = {stem: page.chapter(stem).cited for stem in page.layout.stems}
         block = elements.element(
-            "ul", *(_entry(page, entry, cited, id=entry.key) for entry in entries), class_="references"
+            "ul",
+            *(_entry(page, entry, cited, id=entry.key) for entry in entries),
+            class_="references",
+            data_search_exclude="",
         )
         parent.append(block)
         return block
 
 
 class SourcesList(directives.Directive):
-    """`/// sources-list`: what the page cites, in full."""
+    """`/// sources-list`: what the page cites, in full; in a chapter, what all its pages cite."""
 
     NAME = "sources-list"
 
     def on_create(self, parent: elements.Element) -> elements.Element:
         """List the page's sources by their first author."""
         page = self.context
-        keys = {citation.key for citation in page.page.citations}
+        keys = page.chapter(page.stem).cited if page.stem else {citation.key for citation in page.page.citations}
         known = [
             page.references[key] for key in keys if key in page.references
         ]  # an unknown one fails where it is cited
         entries = sorted(known, key=lambda entry: (entry.authors[0].casefold(), entry.year))
-        block = elements.element("ul", *(_entry(page, entry, {}) for entry in entries), class_="references")
+        block = elements.element(
+            "ul", *(_entry(page, entry, {}) for entry in entries), class_="references", data_search_exclude=""
+        )
         parent.append(block)
         return block
 
@@ -313,10 +351,10 @@ class ClaimShowcase(directives.Directive):
 
     def on_end(self, block: elements.Element) -> None:
         """Say where the whole argument is."""
-        stem = settled(self.context).get(self.argument)
-        if stem:
-            href = self.context.href(f"chapters/{stem}.md", f"claim-{self.argument}")
-            title = context.chapter_title(self.context.layout, stem)
+        name = settled(self.context).get(self.argument)
+        if name:
+            href = self.context.href(name, f"claim-{self.argument}")
+            title = context.chapter_title(self.context.layout, self.context.layout.stem(name) or "")
             block.append(
                 elements.element(
                     "p", elements.element("a", f"The whole argument, in {title}", href=href), class_="claim__more"
@@ -355,6 +393,7 @@ DIRECTIVES: tuple[type[directives.Directive], ...] = (
     ChaptersList,
     NotesList,
     ClaimsList,
+    ClaimRows,
     ReferencesList,
     SourcesList,
     ClaimShowcase,

@@ -45,7 +45,8 @@ class BookExtension(BlocksExtension):
 
     def current(self) -> context.Context:
         """Give the page being converted."""
-        assert self.context is not None
+        if self.context is None:
+            raise RuntimeError("no page is being converted")
         return self.context
 
     def layout(self) -> layout.Layout:
@@ -95,10 +96,26 @@ class _Prepare(Preprocessor):
             if fence.expected is not None and fence.expected_line is not None:
                 end = fence.expected_line + fence.expected.count("\n") + 1
                 replaced[fence.expected_line] = (end, self.md.htmlStash.store(output(fence.expected)))
-        return _replace(lines, replaced)
+        return _replace(self._with_needs(found, page, lines), replaced)
+
+    def _with_needs(self, found: context.Context, page: pages.Page, lines: list[str]) -> list[str]:
+        """Say beside the first block of a chapter's page what it needs; on the line above, so that no line moves."""
+        first = next((fence for fence in page.blocks if "dlnotes" in fence.code), None)
+        if found.stem is None or first is None:
+            return lines
+        at = first.line - 2
+        while at > 0 and lines[at].lstrip().startswith("<!--"):
+            at -= 1
+        if lines[at].strip():
+            return lines
+        link = found.href("index.md", "how-to-run")
+        note = (
+            f"The blocks of this page import `dlnotes`, this book's package: [how to install it]({link}).\n{{ .needs }}"
+        )
+        return [*lines[:at], f"\n{note}\n", *lines[at + 1 :]]
 
     def _equation(self, formula: pages.Formula) -> str:
-        self.extension.equations.append((formula, rendered(self.extension.current(), formula.tex, True)))
+        self.extension.equations.append((formula, "".join(rendered(self.extension.current(), formula.tex, True))))
         return f"\x02dlnotes-equation:{len(self.extension.equations) - 1}\x03"
 
 
@@ -122,7 +139,37 @@ class _Blocks(Postprocessor):
         if self.extension.current().source is None:
             return text
         numbers = itertools.count(1)
-        return re.sub(r"<pre(?=>)", lambda _: f'<pre id="block-{next(numbers)}"', _PLAIN.sub(r"\1", text))
+        text = _CODE.sub(lambda found: found[1] + _hanging(found[2]) + found[3], _PLAIN.sub(r"\1", text))
+        text = _CONSOLE.sub(_with_commands, text)
+        return re.sub(r"<pre(?=>)", lambda _: f'<pre id="block-{next(numbers)}"', text)
+
+
+_CODE = re.compile(
+    r'(<div class="language-python highlight"><pre>(?:<span></span>)?<code>(?:<span></span>)?)(.*?)(</code>)', re.DOTALL
+)
+_NARROW = 40  # columns of code that fit on a telephone
+
+
+_CONSOLE = re.compile(r'<div class="language-console highlight">(<pre>.*?</pre>)', re.DOTALL)
+
+
+def _with_commands(found: re.Match[str]) -> str:
+    """Let the copy button of a console give the commands, without what stands before them and what they print."""
+    lines = html.unescape(re.sub(r"<[^>]*>", "", found[1])).split("\n")
+    commands = "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
+    return f'<div class="language-console highlight" data-copy="{html.escape(commands)}">{found[1]}'
+
+
+def _hanging(code: str) -> str:
+    """Mark the lines that wrap on a telephone, each with its indent, under which the rest of it then hangs."""
+    made = []
+    for line in code.splitlines(keepends=True):
+        words = html.unescape(re.sub(r"<[^>]*>", "", line)).rstrip("\n")
+        whole = line.count("<span") == line.count("</span>")  # a string of many lines lies in one span
+        if len(words) > _NARROW and whole:
+            line = f'<span class="long" style="--indent:{len(words) - len(words.lstrip())}">{line.removesuffix(chr(10))}</span>\n'
+        made.append(line)
+    return "".join(made)
 
 
 def _replace(lines: list[str], replaced: dict[int, tuple[int, str | None]]) -> list[str]:
@@ -145,13 +192,15 @@ def output(text: str) -> str:
     """Write what a block prints, to stand right below the block."""
     label = '<p class="output__label" aria-hidden="true">Output</p>'
     code = html.escape(text.rstrip("\n"), quote=False)
-    return f'<div class="output no-copy" role="group" aria-label="Output">{label}<pre><code>{code}</code></pre></div>'
+    columns = max(map(len, text.split("\n")))
+    opening = f'<div class="output no-copy" role="group" aria-label="Output" style="--columns:{columns}">'
+    return f"{opening}{label}<pre><code>{code}</code></pre></div>"
 
 
-def rendered(page: context.Context, tex: str, display: bool) -> str:
-    """Render a formula; one that cannot be is an error that names its line."""
+def rendered(page: context.Context, tex: str, display: bool) -> tuple[str, ...]:
+    """Render a formula in its parts; one that cannot be is an error that names its line."""
     try:
-        return katex.render(tex, display)
+        return katex.parts(tex, display)
     except katex.FormulaError as error:
         line = next((formula.line for formula in page.page.formulas if formula.tex == tex), None)
         raise page.error(f"formula: {error}", line) from None
@@ -205,12 +254,10 @@ class _Formula(_Inline):
         """Render the formula; an escaped character is left to the pattern for those."""
         if m["escaped"] is not None:
             return None, None, None
-        shown = rendered(self.extension.current(), m["tex"].strip(), False)
+        parts = rendered(self.extension.current(), m["tex"].strip(), False)
         # A long formula may break between its parts on a narrow screen; one of a single part cannot.
-        is_long = len(m["tex"]) > _LONG and shown.count('class="katex-base"') > 1
-        kind = "formula formula--long" if is_long else "formula"
-        # Not a span: the search takes the end of the first span inside for the end of what it is to leave out.
-        formula = f'<bdi class="{kind}" data-search-exclude>{shown}</bdi>'
+        is_long = len(m["tex"]) > _LONG and len(parts) > 1
+        formula = f'<span class="formula formula--long">{"<wbr>".join(parts)}</span>' if is_long else "".join(parts)
         start, end = m.span()
         closing = _CLOSING.match(data, end)
         # A browser may break the line between a formula and a period.
@@ -220,29 +267,44 @@ class _Formula(_Inline):
 
 
 class _Reference(_Inline):
-    r"""`\\eqref{label}`, `\\figref{name}`, and with a chapter in front, `\\eqref{initialization/he}`."""
+    r"""`\\eqref{label}`, `\\figref{name}`, with a chapter in front, `\\eqref{initialization/he}`; `\\claimref{id}`."""
 
     def handleMatch(self, m: re.Match[str], data: str) -> tuple[Element, int, int]:
         """Build the link."""
         page = self.extension.current()
         kind, name = m[1], m[2].strip()
-        stem, _, label = name.rpartition("/")
-        elsewhere = bool(stem) and f"chapters/{stem}.md" != page.source
-        if elsewhere and not page.layout.page(stem).is_file():
+        if kind == "claimref":
+            return self._claim(page, name), *m.span()
+        named, _, label = name.rpartition("/")
+        stem = named or page.stem
+        if stem and not page.layout.page(stem).is_file():
             raise page.error(f"\\{kind}{{{name}}}: there is no chapter {stem}", _line(page, kind, name))
-        numbers = context.numbering.Numbers(page.chapter(stem)) if elsewhere else page.numbers
+        chapter = page.chapter(stem) if stem else None
+        numbers = chapter.numbers if chapter else page.numbers
         number = (numbers.equations if kind == "eqref" else numbers.figures).get(label)
         if number is None:
             raise page.error(f"\\{kind}{{{name}}}: there is no such {_WORDS[kind]}", _line(page, kind, name))
         text = f"({number})" if kind == "eqref" else f"Figure {number}"
-        if elsewhere:
-            text += f" in {context.chapter_title(page.layout, stem)}"
-        target = f"chapters/{stem}.md" if elsewhere else page.source or ""
+        if chapter and stem != page.stem:
+            text += f" in {chapter.title}"
+        target = (chapter.home(_WORDS[kind], label) if chapter else page.source) or ""
         anchor = f"{'eq' if kind == 'eqref' else 'figure'}-{label}"
         spoken = {"aria_label": f"equation {text.replace('(', '').replace(')', '')}"} if kind == "eqref" else {}
         return elements.element(
             "a", text, href=page.href(target, anchor), class_=f"reference reference--{kind}", **spoken
         ), *m.span()
+
+    def _claim(self, page: context.Context, name: str) -> Element:
+        """Build the badge of a claim's verdict, a link to the evidence, or to the ledger where there is none yet."""
+        claim = page.claims.get(name)
+        if claim is None:
+            line = next((part.line for part in page.page.claim_references if part.id == name), None)
+            raise page.error(f"\\claimref{{{name}}}: the ledger has no such claim", line)
+        settled = lists.settled(page).get(name)
+        href = page.href(settled, f"claim-{name}") if settled else page.href(directives.CLAIMS_PAGE, name)
+        said = f"The claim {elements.VERDICTS[claim.verdict]}: {claim.claim}"
+        badge = elements.badge(claim.verdict)
+        return elements.element("a", badge, href=href, class_="reference--claim", aria_label=said, title=claim.claim)
 
 
 _WORDS = {"eqref": "equation", "figref": "figure"}

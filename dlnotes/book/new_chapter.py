@@ -13,10 +13,14 @@ from dlnotes.book import layout, ledger
 from dlnotes.book.rules import structure
 
 _EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
+_DEVICES = {"con", "prn", "aux", "nul"}
+_HOMES = {"index", "readme"}  # the builder makes the home of a folder of them
+_LONGEST = 40
 
 _QUESTION = """---
 title: {title}
 description: TODO what the chapter settles, in one line
+synonyms: [TODO words that readers search for and the page does not say]
 ---
 
 # {title}
@@ -32,15 +36,31 @@ TODO the caption of the figure that answers the question: its one message.
 """
 
 _SECTIONS = {
+    "In short": "- TODO three to five rules, each ending with the \\claimref of its claim\n\nTODO on your own net.",
     "The idea": "TODO the idea, concrete first: a number, a network, then the rule.",
-    "The derivation": "TODO the derivation in full, every assumption named, equations numbered with \\label.",
+    "Why": "TODO the heart of the derivation; [in full]({stem}/derivation.md).",
     "The code": "TODO the kernels, each shown from its source: /// kernel | {stem}.name",
     "Experiments": "TODO experiments over many seeds that show their spread; what takes longer than 0.5 s is a figure.",
+    "What the notes say": "/// claim-rows\n///",
     "Since the notes": "TODO what has changed since the notes, with sources; a short experiment where it can be shown.",
 }
 
+_BESIDE = """---
+title: "{title}: {part}"
+description: TODO what this page holds, in one line
+---
+
+# {title}: {part}
+
+"""
+
+_DERIVATION = """TODO the derivation in full, every assumption named, equations numbered with \\label.
+"""
+
 _CLAIM = """/// claim | {claim.id}
 TODO the evidence, with at least one block that could fail. The plan: {evidence}
+
+Otherwise: TODO what would have come out if the verdict were another.
 ///
 """
 
@@ -94,16 +114,15 @@ _REFERENCE = """[Every function of this chapter](../api/{stem}.md), with shapes,
 _API = """---
 title: "API: {title}"
 description: Every function of the chapter on {title}, with shapes, ranges, errors and sources.
+search:
+  boost: 0.4
 ---
 
 # API: {title}
 
 [The chapter](../chapters/{stem}.md)
 
-## NumPy
-
-::: dlnotes.numpy.{stem}
-"""
+{modules}"""
 
 _KERNELS = '''"""TODO what the chapter's functions compute, and the conventions that they share."""
 
@@ -199,12 +218,17 @@ def files(book: layout.Layout, stem: str) -> dict[Path, str]:
         "record": "".join(word.capitalize() for word in stem.split("_")),
         "exercise": figure,
         "note": claims[0].notes[0] if claims else "N1",
+        "modules": "".join(
+            f"::: dlnotes.{backend}.{stem}\n"
+            for backend in layout.BACKENDS
+            if backend == "numpy" or book.module(stem, backend).is_file()
+        ),
         "claims": "".join(f"    # {claim.id}: {claim.claim}\n" for claim in claims),
     }
     tests = book.root / "tests"
     wrong = {"docstring": "Wrong arguments, and the argument that the error must name.", "kind": "list", "empty": "[]"}
     return {
-        book.page(stem): _page(words, claims),
+        **_pages(book, words, claims),
         book.api(stem): _API.format(**words),
         book.module(stem, "numpy"): _KERNELS,
         book.figures(stem): _FIGURES.format(**words),
@@ -216,18 +240,28 @@ def files(book: layout.Layout, stem: str) -> dict[Path, str]:
     }
 
 
-def _page(words: dict[str, str], claims: tuple[ledger.Claim, ...]) -> str:
-    """Write the page: the question, then the sections in their order."""
-    settled = "\n".join(_CLAIM.format(claim=claim, evidence=claim.evidence) for claim in claims)
+def _pages(book: layout.Layout, words: dict[str, str], claims: tuple[ledger.Claim, ...]) -> dict[Path, str]:
+    """Write the main page, its sections in their order, and the pages beside it."""
+    stem = words["stem"]
     sections = {
         **{name: text.format(**words) for name, text in _SECTIONS.items()},
-        "What the notes say": settled or "TODO the ledger has no claim for this chapter yet.\n",
-        "Exercises": _EXERCISE.format(**words),
-        "Flashcards": _FLASHCARD.format(**words),
         "Reference": _REFERENCE.format(**words),
     }
-    parts = [f"## {name}\n\n{sections[name].rstrip()}\n" for name in structure.SECTIONS]
-    return "\n".join([_QUESTION.format(**words), *parts])
+    parts = [f"## {name}\n\n{sections[name].rstrip()}\n" for name in structure.MAIN_SECTIONS]
+    evidence = "\n".join(_CLAIM.format(claim=claim, evidence=claim.evidence) for claim in claims)
+    practice = f"## Exercises\n\n{_EXERCISE.format(**words)}\n## Flashcards\n\n{_FLASHCARD.format(**words)}"
+    beside = {
+        "derivation": _DERIVATION,
+        "claims": evidence or "TODO the ledger has no claim for this chapter yet.\n",
+        "practice": practice,
+    }
+    return {
+        book.page(stem): "\n".join([_QUESTION.format(**words), *parts]),
+        **{
+            book.beside(stem, part): _BESIDE.format(title=words["title"], part=shown.lower()) + beside[part]
+            for part, shown in layout.BESIDE.items()
+        },
+    }
 
 
 def refuse(stem: str) -> str | None:
@@ -236,12 +270,33 @@ def refuse(stem: str) -> str | None:
         return f"{stem!r} must be words of small letters joined by _, without numbers: the order lives in the nav"
     if _EMPTY_NAMES.intersection(stem.split("_")):
         return f"{stem!r} does not say what is inside"
+    if stem in _DEVICES:
+        return f"{stem!r} names a device on Windows, and no file can have its name"
+    if stem in _HOMES:
+        return f"{stem!r} is the home of a folder for the builder of the site"
+    if len(stem) > _LONGEST:
+        return f"{stem!r} is longer than {_LONGEST} letters"
+    return None
+
+
+def taken(book: layout.Layout, stem: str) -> str | None:
+    """Say which other part of the book would answer to the word too, or None."""
+    for other in book.stems:
+        # Figures of `one` may lie in `one_more.py`.
+        if stem != other and (stem.startswith(f"{other}_") or other.startswith(f"{stem}_")):
+            return f"{stem!r} and the chapter {other!r} could not tell their figures' files apart"
+    tests = book.root / "tests" / f"test_{stem}.py"
+    if tests.is_file() and not book.module(stem, "numpy").is_file():
+        return f"{stem!r} is taken: {book.relative(tests)} tests something else"
+    drawing = book.package / "figures" / f"{stem}.py"
+    if stem not in book.stems and drawing.is_file() and not book.module(stem, "numpy").is_file():
+        return f"{stem!r} is taken: {book.relative(drawing)} draws for all chapters"
     return None
 
 
 def write(book: layout.Layout, stem: str) -> list[Path]:
     """Write the files that the chapter lacks, and give their paths; what is there already stays as it is."""
-    reason = refuse(stem)
+    reason = refuse(stem) or taken(book, stem)
     if reason:
         raise NameRefused(reason)
     written = []

@@ -1,4 +1,4 @@
-"""The numbers that a reader sees: they are local to a page, and the page and its exports take them from here."""
+"""The numbers that a reader sees: they count through the pages of a chapter; pages and exports take them from here."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from dlnotes.book import pages
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """The numbers of a page's labeled equations, figures and exercises, each counted from 1."""
+    """The numbers of labeled equations, figures and exercises, each counted from 1 through the pages given."""
 
-    page: pages.Page
+    pages: tuple[pages.Page, ...]
 
     @cached_property
     def equations(self) -> dict[str, int]:
         """Number of each labeled equation, by label."""
-        return _counted(formula.label for formula in self.page.formulas if formula.label)
+        return _counted(formula.label for page in self.pages for formula in page.formulas if formula.label)
 
     @cached_property
     def figures(self) -> dict[str, int]:
         """Number of each figure, by name: the part of the argument behind the stem."""
-        return _counted(figure_name(directive.argument) for directive in self.page.named("figure"))
+        return _counted(figure_name(figure.argument) for page in self.pages for figure in page.named("figure"))
 
     @cached_property
     def exercises(self) -> dict[str, int]:
         """Number of each exercise, by id."""
-        return _counted(directive.argument or "" for directive in self.page.named("exercise"))
+        return _counted(exercise.argument or "" for page in self.pages for exercise in page.named("exercise"))
 
 
 def figure_name(argument: str | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from dlnotes.book import prose, scan
 
 EXPECTED = scan.EXPECTED
+OTHERWISE = "Otherwise:"  # begins the paragraph of a claim that says what else would have come out
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,14 @@ class FigureReference:
 
 
 @dataclass(frozen=True)
+class ClaimReference:
+    r"""`\\claimref{id}`."""
+
+    id: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Citation:
     """`[@key]` or `[@key, locator]`."""
 
@@ -187,6 +196,7 @@ class Page:
     formulas: tuple[Formula, ...]
     equation_references: tuple[EquationReference, ...]
     figure_references: tuple[FigureReference, ...]
+    claim_references: tuple[ClaimReference, ...]
     citations: tuple[Citation, ...]
     links: tuple[Link, ...]
     headings: tuple[Heading, ...]
@@ -257,6 +267,7 @@ def _page(found: scan.Scan, text: str, source: Path | None) -> Page:
         formulas=tuple(sorted((Formula(*formula) for formula in formulas), key=lambda formula: formula.line)),
         equation_references=tuple(EquationReference(*part) for part in inline.equation_references),
         figure_references=tuple(FigureReference(*part) for part in inline.figure_references),
+        claim_references=tuple(ClaimReference(*part) for part in inline.claim_references),
         citations=tuple(Citation(*part) for part in inline.citations),
         links=tuple(Link(*part) for part in inline.links),
         headings=tuple(Heading(*part) for part in prose.anchored(found.headings)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 ESCAPED = r"\\[\\`*_{}\[\]()>#+\-.!$|~]"
 _CODE = r"(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n[ \t]*\n)[\s\S])+?)(?<!`)(?P=ticks)(?!`)"
-REFERENCE = r"\\(eqref|figref)\{([^{}\n]*)\}"
+REFERENCE = r"\\(eqref|figref|claimref)\{([^{}\n]*)\}"
 CITATION = r"\[@([^\]\n,]*)(?:,[ \t]*([^\]]*))?\]"
 MATH = r"(?<!\$)\$(?![\s$])(?P<tex>(?:\\[\s\S]|[^\\$])+?)(?<!\s)\$(?![\d$])"
 # The order matters: what comes first on the page wins, and at one place the first alternative.
@@ -40,6 +40,7 @@ class Inline:
     formulas: list[tuple[str, int]] = field(default_factory=list)
     equation_references: list[tuple[str, int]] = field(default_factory=list)
     figure_references: list[tuple[str, int]] = field(default_factory=list)
+    claim_references: list[tuple[str, int]] = field(default_factory=list)
     citations: list[tuple[str, str | None, int]] = field(default_factory=list)
     links: list[tuple[str, str, int, bool, bool]] = field(default_factory=list)
     faults: list[tuple[int, str, str]] = field(default_factory=list)
@@ -55,8 +56,12 @@ def read(text: str, lines: list[str]) -> Inline:
         masked = _tokens(found, paragraph, number)
         for match in re.finditer(REFERENCE, masked):
             line = number + masked.count("\n", 0, match.start())
-            references = found.equation_references if match[1] == "eqref" else found.figure_references
-            references.append((match[2].strip(), line))
+            references = {
+                "eqref": found.equation_references,
+                "figref": found.figure_references,
+                "claimref": found.claim_references,
+            }
+            references[match[1]].append((match[2].strip(), line))
         _links(found, paragraph, masked, number, definitions)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,13 @@ class Record:
     line: int
 
 
-def load(path: Path, rules: dict[str, Callable[[Any], str | None]], key: str) -> Iterator[Record]:
+def load(
+    path: Path, rules: dict[str, Callable[[Any], str | None]], key: str, optional: Collection[str] = ()
+) -> Iterator[Record]:
     """Give the records of a file one by one.
 
-    Each must have exactly the fields of `rules`; a rule says what a value must be when it is not, and None when it is.
+    Each must have exactly the fields of `rules`, of which the optional ones may be missing; a rule says what a value
+    must be when it is not, and None when it is.
     No two may share the value of the field `key`. A file that breaks a rule raises RecordError.
     """
     seen: dict[Any, int] = {}
@@ -41,6 +44,8 @@ def load(path: Path, rules: dict[str, Callable[[Any], str | None]], key: str) ->
             if name not in rules:
                 raise RecordError(path, line, f"unknown field {name!r}; the fields are {', '.join(rules)}")
         for name, rule in rules.items():
+            if name in optional and name not in fields:
+                continue
             if name not in fields:
                 raise RecordError(path, line, f"the field {name!r} is missing")
             wanted = rule(fields[name])

@@ -20,6 +20,7 @@ _API = re.compile(r"^:::\s*([\w.]+)\s*$")
 _LABEL = re.compile(r"\\label\{([^{}]*)\}")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)\s*$")
 EXPECTED = "pytest-codeblocks:expected-output"
+NEVER_CLOSED = "never closed"  # stands in each fault that swallows the rest of a page
 
 
 @dataclass
@@ -117,6 +118,10 @@ def _step(scan: Scan, at: int) -> int:
     if found := _API.match(line):
         return _reference(scan, at, found[1])
     if found := _HEADING.match(line):
+        if at and scan.prose[at - 1].lstrip().startswith("|"):
+            _fault(
+                scan, at + 1, "heading", "a blank line is missing above: the builder takes this for a row of the table"
+            )
         scan.headings.append((len(found[1]), found[2], at + 1))
     elif line.startswith("#"):
         _fault(scan, at + 1, "heading", "the builder takes this for a heading: one has a space behind its #")
@@ -142,7 +147,7 @@ def _comment(scan: Scan, at: int) -> int:
     if found is None:
         end = next((i for i in range(at, len(scan.lines)) if "-->" in scan.lines[i]), None)
         if end is None:
-            _fault(scan, at + 1, "comment", "this comment is never closed")
+            _fault(scan, at + 1, "comment", f"this comment is {NEVER_CLOSED}")
             return len(scan.lines)
         if end == at:  # text stands behind the comment
             scan.prose[at] = line
@@ -168,9 +173,8 @@ def _fence(scan: Scan, at: int, opening: re.Match[str]) -> int:
     end, closing = _fence_end(scan, at, ticks)
     code = "".join(_dedent(line, len(indent)) + "\n" for line in scan.lines[at + 1 : end])
     pending, scan.pending = scan.pending, []
-    if pending and pending[-1][0].startswith(EXPECTED):
-        block = scan.output_of
-        assert block is not None
+    block = scan.output_of
+    if block is not None and pending and pending[-1][0].startswith(EXPECTED):
         if info.strip():
             _fault(scan, at + 1, "expected-output", "the fence of expected output has no info string")
         if len(pending) > 1:
@@ -199,7 +203,7 @@ def _fence_end(scan: Scan, at: int, ticks: str) -> tuple[int, int]:
             _fault(scan, at + 1, "fence", message)
         # A longer row of backticks is meant as the end, one with words opens the next block.
         return index, index + 1 if not line.strip(ticks[0]) else index
-    _fault(scan, at + 1, "fence", f"this block is never closed by a line {ticks}")
+    _fault(scan, at + 1, "fence", f"this block is {NEVER_CLOSED} by a line {ticks}")
     scan.cut = True
     return len(scan.lines), len(scan.lines)
 
@@ -255,7 +259,7 @@ def _unclosed(scan: Scan, index: int, end: int) -> None:
     directive = scan.opened[index]
     directive.end = end
     if not scan.cut:  # else a block of code has swallowed the closing line, and that is reported
-        _fault(scan, directive.line, "directive", f"{directive.name} is never closed by {'/' * directive.slashes}")
+        _fault(scan, directive.line, "directive", f"{directive.name} is {NEVER_CLOSED} by {'/' * directive.slashes}")
 
 
 def _display(scan: Scan, at: int) -> int:

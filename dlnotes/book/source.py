@@ -59,6 +59,12 @@ def location(argument: str, backend: str = "numpy", package: Path = PACKAGE) -> 
     return module.path, module.definitions[name].lineno
 
 
+def identifier(argument: str, backend: str = "numpy", package: Path = PACKAGE) -> str:
+    """Give the whole dotted name: that of the backend's module, or of the one that both backends share."""
+    module, name = _module(argument, backend, package)
+    return ".".join((*module.path.relative_to(package.parent).with_suffix("").parts, name))
+
+
 def exists(argument: str, backend: str = "numpy", package: Path = PACKAGE) -> bool:
     """Say whether the backend has that function or class."""
     try:
@@ -158,6 +164,8 @@ def _module(argument: str, backend: str, package: Path) -> tuple[Module, str]:
         raise SourceError(f"{argument!r} must be a module and a name, as in initialization.he_normal")
     folder = package / backend
     path = folder / f"{stem}.py"
+    if not path.is_file() and (package / f"{stem}.py").is_file():  # what touches no array stands once for both
+        path = package / f"{stem}.py"
     if not path.is_file():
         modules = (file.stem for file in folder.glob("*.py") if file.stem != "__init__")
         raise SourceError(_missing(f"dlnotes.{backend} has no module {stem}", stem, modules))

@@ -8,12 +8,14 @@ import numpy as np
 def _numbers(call: str, given: object) -> np.ndarray:
     """Give the answer as an array of floating-point numbers; what is not real, or no number, is refused."""
     there = given is not None and given is not ...
-    assert there, f"{call} returns nothing yet"
+    if not there:
+        raise AssertionError(f"{call} returns nothing yet")
     try:
         found = np.asarray(given)
     except ValueError:
         found = np.array(None)  # lists of different lengths
-    assert found.dtype.kind in "biuf", f"{call} must be real numbers, got {given!r}"
+    if found.dtype.kind not in "biuf":
+        raise AssertionError(f"{call} must be real numbers, got {given!r}")
     return found.astype(float)
 
 
@@ -26,24 +28,30 @@ def number(call: str, given: object, infinite: bool = False) -> float:
         infinite: Whether infinity may be an answer.
     """
     found = _numbers(call, given)
-    assert found.ndim == 0, f"{call} must be one number, got an array of shape {found.shape}"
+    if found.ndim != 0:
+        raise AssertionError(f"{call} must be one number, got an array of shape {found.shape}")
     fits = np.isfinite(found) or (infinite and not np.isnan(found))
-    assert fits, f"{call} must be finite, got {found}"
+    if not fits:
+        raise AssertionError(f"{call} must be finite, got {found}")
     return float(found)
 
 
 def array(call: str, given: object, shape: tuple[int, ...]) -> np.ndarray:
     """Give back the array of finite numbers that the reader's function gave, and refuse anything else."""
     found = _numbers(call, given)
-    assert found.shape == shape, f"{call} must have the shape {shape}, got {found.shape}"
-    assert np.isfinite(found).all(), f"{call} holds numbers that are not finite: look for a division by zero"
+    if found.shape != shape:
+        raise AssertionError(f"{call} must have the shape {shape}, got {found.shape}")
+    if not np.isfinite(found).all():
+        raise AssertionError(f"{call} holds numbers that are not finite: look for a division by zero")
     return found
 
 
 def pair(call: str, given: object) -> tuple[object, object]:
     """Give back the two things that the reader's function gave, and refuse anything else."""
     there = given is not None and given is not ...
-    assert there, f"{call} returns nothing yet"
+    if not there:
+        raise AssertionError(f"{call} returns nothing yet")
     two = isinstance(given, (tuple, list)) and len(given) == 2
-    assert two, f"{call} must be a pair, got {given!r}"
+    if not two:
+        raise AssertionError(f"{call} must be a pair, got {given!r}")
     return given[0], given[1]

@@ -38,7 +38,8 @@ def check_slope_from_output(slope_from_output: Callable[[str, float], float]) ->
                 hint = ". tanh is sigmoid(2x), and the chain rule brings a 2 for the input and a 2 for the output"
             elif _near(given, slope(np.array([output]))[0]):
                 hint = ". This is the slope at the output; the argument is already the output"
-            assert _near(given, wanted), f"{call} is {given:.6g}, but the slope there is {wanted:.6g}{hint}"
+            if not _near(given, wanted):
+                raise AssertionError(f"{call} is {given:.6g}, but the slope there is {wanted:.6g}{hint}")
 
 
 def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
@@ -51,9 +52,11 @@ def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
         AssertionError: if the form or the function is wrong; the message names an x.
     """
     given = two_units()
-    assert given is not None, "two_units() returns nothing yet"
+    if given is None:
+        raise AssertionError("two_units() returns nothing yet")
     units = np.asarray(given, dtype=float)
-    assert units.shape == (2, 2, 2), f"two_units() must be two units of two pieces (weight, bias), got {units.shape}"
+    if units.shape != (2, 2, 2):
+        raise AssertionError(f"two_units() must be two units of two pieces (weight, bias), got {units.shape}")
     x = np.linspace(-4, 4, 65)
     first, second = (activations.maxout(x[:, None] * unit[:, 0] + unit[:, 1])[:, 0] for unit in units)
     wanted = np.clip(x, -1, 1)
@@ -67,7 +70,8 @@ def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
         hint = ". A unit whose pieces have the same weight has no kink, and the function has two"
     wrong = ~np.isclose(difference, wanted)
     at = int(wrong.argmax())
-    assert not wrong.any(), f"at x = {x[at]:g} the difference is {difference[at]:.6g}, not {wanted[at]:.6g}{hint}"
+    if wrong.any():
+        raise AssertionError(f"at x = {x[at]:g} the difference is {difference[at]:.6g}, not {wanted[at]:.6g}{hint}")
 
 
 def check_condition_number(condition_number: Callable[[int, float, float], float]) -> None:
@@ -94,7 +98,8 @@ def check_condition_number(condition_number: Callable[[int, float, float], float
             hint = ". This is upside down: it is the largest over the smallest"
         elif _near(given, inputs * mean**2 / deviation**2):
             hint = ". Along the vector of ones there is a variance too"
-        assert _near(given, wanted, 1e-6), f"{call} is {given:.6g}, not {wanted:.6g}{hint}"
+        if not _near(given, wanted, 1e-6):
+            raise AssertionError(f"{call} is {given:.6g}, not {wanted:.6g}{hint}")
 
 
 def check_zero_mean_alpha(zero_mean_alpha: Callable[[float], float]) -> None:
@@ -119,9 +124,10 @@ def check_zero_mean_alpha(zero_mean_alpha: Callable[[float], float]) -> None:
             hint = ". The exponential does not scale with its input"
         elif mean > 0 and deviation == 1 and given == 1:
             hint = ". The negative side takes back too little"
-        assert abs(mean) < 1e-6, (
-            f"with alpha = {given:.6g} at deviation {deviation} the mean is {mean:.6f}, not 0{hint}"
-        )
+        if not abs(mean) < 1e-6:
+            raise AssertionError(
+                f"with alpha = {given:.6g} at deviation {deviation} the mean is {mean:.6f}, not 0{hint}"
+            )
 
 
 def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, float], float]) -> None:
@@ -165,4 +171,5 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
         elif given < 0 or given == math.inf:
             hint = ". Inputs on which it is off already ask for nothing"
         right = given == wanted or _near(given, wanted, 1e-6)
-        assert right, f"for {name}, killing_rate gives {given:.6g}, but {wanted:.6g} is the least{hint}"
+        if not right:
+            raise AssertionError(f"for {name}, killing_rate gives {given:.6g}, but {wanted:.6g} is the least{hint}")

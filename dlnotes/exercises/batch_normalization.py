@@ -60,7 +60,8 @@ def check_statistics_flow(backward: Callable[..., np.ndarray]) -> None:
         elif any(_near(given, _with_root(delta, z, scale, root)) for root in _wrong_roots(z, epsilon)):
             hint = ". All paths are there; look at r again: sqrt(variance + epsilon), the variance divided by m"
         off = np.abs(given - wanted).max()
-        assert _near(given, wanted), f"{call}: off by up to {off:.3g}{hint}"
+        if not _near(given, wanted):
+            raise AssertionError(f"{call}: off by up to {off:.3g}{hint}")
 
 
 def check_running_variance(update: Callable[[float, np.ndarray, float], float]) -> None:
@@ -88,7 +89,8 @@ def check_running_variance(update: Callable[[float, np.ndarray, float], float]) 
             hint = ". The variance is divided by m; unbiased it is divided by m - 1"
         elif math.isclose(given, old * running + (1 - old) * batch.std(ddof=1)):
             hint = ". Variances are averaged, not deviations"
-        assert math.isclose(given, wanted, rel_tol=1e-9), f"{call} is {given:.6g}, expected {wanted:.6g}{hint}"
+        if not math.isclose(given, wanted, rel_tol=1e-9):
+            raise AssertionError(f"{call} is {given:.6g}, expected {wanted:.6g}{hint}")
 
 
 def check_folded_layer(fold: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
@@ -124,7 +126,8 @@ def check_folded_layer(fold: Callable[..., tuple[np.ndarray, np.ndarray]]) -> No
         elif _near(new_bias, bias + shift):
             hint = ". The old bias and the running mean both pass through the factor"
         off = np.abs(x @ new_weight.T + new_bias - wanted).max()
-        assert off < 1e-9, f"{call}: outputs differ by up to {off:.3g}{hint}"
+        if not off < 1e-9:
+            raise AssertionError(f"{call}: outputs differ by up to {off:.3g}{hint}")
 
 
 def check_balanced_length(balanced_length: Callable[[float, float, float], float]) -> None:
@@ -139,7 +142,8 @@ def check_balanced_length(balanced_length: Callable[[float, float, float], float
     for rate, decay, gradient in ((0.1, 0.01, 2.0), (0.5, 0.4, 1.0), (0.02, 0.1, 5.0)):
         call = f"balanced_length({rate}, {decay}, {gradient})"
         length = float(answers.array(call, balanced_length(rate, decay, gradient), ()))
-        assert length > 0, f"{call} must be positive, got {length:.6g}"
+        if not length > 0:
+            raise AssertionError(f"{call} must be positive, got {length:.6g}")
         after = math.hypot((1 - rate * decay) * length, rate * gradient / length)
         fourth = rate**2 * gradient**2 / (1 - (1 - rate * decay) ** 2)
         hint = ""
@@ -152,4 +156,5 @@ def check_balanced_length(balanced_length: Callable[[float, float, float], float
         elif math.isclose(length, rate * gradient / decay) or math.isclose(length, gradient / decay):
             hint = ". The gradient is orthogonal to the weights: its step adds to the squared length"
         right = math.isclose(after, length, rel_tol=1e-9)
-        assert right, f"from {call} = {length:.9g} a step leads to the length {after:.9g}{hint}"
+        if not right:
+            raise AssertionError(f"from {call} = {length:.9g} a step leads to the length {after:.9g}{hint}")

@@ -40,11 +40,13 @@ def check_four_points(four_points: Callable[[Callable, float, float], float]) ->
                 hint = ". The plain mean does not cancel: the error of the far pair is four times that of the near one"
             elif math.isclose(given, 4 * near - far) and degree:
                 hint = ". The errors cancel, but the weights of the two must add up to 1"
-            assert math.isclose(given, wanted, rel_tol=1e-9, abs_tol=1e-9), (
-                f"{call} is {given:.6g}; the derivative is {true:.6g} and four points give {wanted:.6g}{hint}"
-            )
+            if not math.isclose(given, wanted, rel_tol=1e-9, abs_tol=1e-9):
+                raise AssertionError(
+                    f"{call} is {given:.6g}; the derivative is {true:.6g} and four points give {wanted:.6g}{hint}"
+                )
             span = max(abs(point - x) for point in calls) if calls else 0.0
-            assert span <= 2 * h * (1 + 1e-9), f"{call} looks {span / h:.3g} steps away; two are enough"
+            if not span <= 2 * h * (1 + 1e-9):
+                raise AssertionError(f"{call} looks {span / h:.3g} steps away; two are enough")
 
 
 PARAMETERS = ("w1", "b1", "w2", "b2")
@@ -72,14 +74,17 @@ def check_backward_pass(backward_pass: Callable[..., tuple[np.ndarray, ...]]) ->
 
         given = backward_pass(x, targets, *(value.copy() for value in parameters.values()))
         four = isinstance(given, tuple) and len(given) == len(PARAMETERS)
-        assert four, "backward_pass must give a tuple of four gradients: of w1, b1, w2 and b2"
+        if not four:
+            raise AssertionError("backward_pass must give a tuple of four gradients: of w1, b1, w2 and b2")
         gradients = dict(zip(PARAMETERS, (np.asarray(value, dtype=float) for value in given), strict=True))
         for name, value in gradients.items():
-            assert value.shape == shapes[name], (
-                f"the gradient of {name} has the shape {value.shape} in place of {shapes[name]}, batch of {batch}"
-            )
+            if value.shape != shapes[name]:
+                raise AssertionError(
+                    f"the gradient of {name} has the shape {value.shape} in place of {shapes[name]}, batch of {batch}"
+                )
         found = gradient_checking.check_gradients(loss, parameters, gradients)
-        assert found.error < 1e-6, _described(found, loss, parameters, gradients, batch)
+        if not found.error < 1e-6:
+            raise AssertionError(_described(found, loss, parameters, gradients, batch))
 
 
 def _described(
@@ -119,9 +124,10 @@ def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
     """
     for v in (np.array([3.0, 4.0]), np.array([3.0, -4.0]), np.array([-0.5, 2.0, -1.5])):
         value = answers.number(f"complex_safe({v})", complex_safe(v))
-        assert math.isclose(value, _leaky_length(v), rel_tol=1e-9), (
-            f"for real numbers nothing may change: complex_safe({v}) is {value:.6g}, not {_leaky_length(v):.6g}"
-        )
+        if not math.isclose(value, _leaky_length(v), rel_tol=1e-9):
+            raise AssertionError(
+                f"for real numbers nothing may change: complex_safe({v}) is {value:.6g}, not {_leaky_length(v):.6g}"
+            )
         length = float(np.sqrt((v * v).sum()))
         slopes = np.where(v < 0, 0.1, 1.0)
         total = float((slopes * v).sum())
@@ -139,10 +145,11 @@ def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
                 given, 0.55 * length + total * v[entry] / length, rel_tol=1e-9
             ):
                 hint = ": the leaky ReLU still takes a modulus"
-            assert math.isclose(given, wanted[entry], rel_tol=1e-9), (
-                f"at {v} the complex step gives the derivative {given:.6g} in entry {entry}, "
-                f"which is {wanted[entry]:.6g}{hint}"
-            )
+            if not math.isclose(given, wanted[entry], rel_tol=1e-9):
+                raise AssertionError(
+                    f"at {v} the complex step gives the derivative {given:.6g} in entry {entry}, "
+                    f"which is {wanted[entry]:.6g}{hint}"
+                )
 
 
 def check_safe_step(safe_step: Callable[[np.ndarray, np.ndarray], float]) -> None:
@@ -159,7 +166,8 @@ def check_safe_step(safe_step: Callable[[np.ndarray, np.ndarray], float]) -> Non
         x = scale * generator.standard_normal((6, 4))
         z = x @ generator.standard_normal((3, 4)).T + generator.standard_normal(3)
         given = answers.number("safe_step(x, z)", safe_step(x.copy(), z.copy()))
-        assert given > 0, f"safe_step(x, z) must be above 0, got {given:.4g}: a kink is near on both sides of 0"
+        if not given > 0:
+            raise AssertionError(f"safe_step(x, z) must be above 0, got {given:.4g}: a kink is near on both sides of 0")
         movers = np.concatenate((np.abs(x), np.ones((6, 1))), axis=1)  # what a weight or a bias is multiplied by
         limits = np.abs(z)[:, :, None] / movers[:, None, :]
         wanted = float(limits.min())
@@ -179,4 +187,5 @@ def check_safe_step(safe_step: Callable[[np.ndarray, np.ndarray], float]) -> Non
             raise AssertionError(
                 f"a step of {given:.4g} is too large: at {wanted:.4g} {what} takes example {n} to the kink{hint}"
             )
-        assert given >= wanted * (1 - 1e-9), f"{given:.4g} is safe, but so is every step below {wanted:.4g}{hint}"
+        if not given >= wanted * (1 - 1e-9):
+            raise AssertionError(f"{given:.4g} is safe, but so is every step below {wanted:.4g}{hint}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlnotes import weight_scales
 from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import initialization
 
@@ -26,7 +27,7 @@ def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
     """
     for fan_in, slope in ((100, 0.0), (100, 1.0), (64, 0.01), (512, 0.3)):
         given = answers.number(f"leaky_variance({fan_in}, {slope})", leaky_variance(fan_in, slope))
-        wanted = initialization.he_variance(fan_in, slope)
+        wanted = weight_scales.he_variance(fan_in, slope)
         hint = ""
         if _near(given, 2 / fan_in):
             hint = ". This is He's variance for ReLU: the negative half passes on something too"
@@ -34,9 +35,10 @@ def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
             hint = ". Second moments are squares: the slope enters squared"
         elif _near(given, (1 + slope**2) / fan_in / 2):
             hint = ". This is upside down: what the activation takes away the weights must give back"
-        assert _near(given, wanted), (
-            f"leaky_variance({fan_in}, {slope}) is {given:.6g}, but the second moment is kept by {wanted:.6g}{hint}"
-        )
+        if not _near(given, wanted):
+            raise AssertionError(
+                f"leaky_variance({fan_in}, {slope}) is {given:.6g}, but the second moment is kept by {wanted:.6g}{hint}"
+            )
 
 
 def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[float, float]]) -> None:
@@ -51,8 +53,9 @@ def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[f
     for shape in ((16, 3, 3, 3), (8, 32, 1, 1), (4, 2, 5, 3)):
         given = convolution_fans(shape)
         pair = isinstance(given, (tuple, list)) and len(given) == 2
-        assert pair, f"convolution_fans({shape}) must be a pair, got {given}"
-        wanted = tuple(initialization.fans(shape))
+        if not pair:
+            raise AssertionError(f"convolution_fans({shape}) must be a pair, got {given}")
+        wanted = tuple(weight_scales.fans(shape))
         out_channels, in_channels, *kernel = shape
         hint = ""
         if tuple(given) == (in_channels, out_channels) and math.prod(kernel) > 1:
@@ -61,7 +64,8 @@ def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[f
             hint = ": the two are swapped; the shape begins with the outputs"
         elif given[0] == wanted[0] or given[1] == wanted[1]:
             hint = ": one of the two is right; the kernel's positions count in both"
-        assert tuple(given) == wanted, f"convolution_fans({shape}) is {tuple(given)}, not {wanted}{hint}"
+        if tuple(given) != wanted:
+            raise AssertionError(f"convolution_fans({shape}) is {tuple(given)}, not {wanted}{hint}")
 
 
 def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
@@ -83,9 +87,10 @@ def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
             hint = ". A root is missing"
         elif _near(given, math.sqrt(12 * variance)):
             hint = ". This is the whole width of the interval; the bound is half of it"
-        assert _near(given, wanted), (
-            f"uniform_bound({variance:.6g}) is {given:.6g}: U(-a, a) has the variance {given**2 / 3:.6g} then{hint}"
-        )
+        if not _near(given, wanted):
+            raise AssertionError(
+                f"uniform_bound({variance:.6g}) is {given:.6g}: U(-a, a) has the variance {given**2 / 3:.6g} then{hint}"
+            )
 
 
 def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]) -> None:
@@ -113,7 +118,8 @@ def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]
             hint = ". This divides by the deviation. The second moment keeps the mean, so it is not subtracted"
         elif _near(given, 1 / wanted, 1e-3) and not _near(given, wanted, 1e-3):
             hint = ". This is what the activation does to the deviation; the gain undoes it"
-        assert _near(given, wanted, 1e-3), f"the gain of {name} is {wanted:.4f}, yours is {given:.4f}{hint}"
+        if not _near(given, wanted, 1e-3):
+            raise AssertionError(f"the gain of {name} is {wanted:.4f}, yours is {given:.4f}{hint}")
 
 
 def _over_the_deviation(activation: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -153,7 +159,8 @@ def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
         elif _near(given, 1 / math.sqrt(branches)):
             hint = f". 1/sqrt(branches) makes it {math.e:.3f} in the limit of many branches, whatever the growth wanted"
         right = given > 0 and _near(reached, growth, 1e-6)
-        assert right, (
-            f"with residual_scale({branches}, {growth}) = {given:.6g} the second moment grows by {reached:.6g}, "
-            f"not {growth}{hint}"
-        )
+        if not right:
+            raise AssertionError(
+                f"with residual_scale({branches}, {growth}) = {given:.6g} the second moment grows by {reached:.6g}, "
+                f"not {growth}{hint}"
+            )

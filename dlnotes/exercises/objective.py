@@ -36,7 +36,8 @@ def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
             hint = ". It is rounded up, but that many would cost more than there is"
         elif given > examples:
             hint = f". There are only {examples} examples"
-        assert given == wanted, f"{call} is {given:g}, but at most {wanted} can be wrong{hint}"
+        if given != wanted:
+            raise AssertionError(f"{call} is {given:g}, but at most {wanted} can be wrong{hint}")
 
 
 def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
@@ -56,7 +57,8 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
         call = f"softmax_backward of {rows} rows and {classes} classes"
         given = answers.array(call, softmax_backward(gradient, probabilities), (rows, classes))
         changed = not (_near(probabilities, kept[0]) and _near(gradient, kept[1]))
-        assert not changed, f"{call} changes its arguments"
+        if changed:
+            raise AssertionError(f"{call} changes its arguments")
         wanted = kept[0] * (kept[1] - (kept[0] * kept[1]).sum(-1, keepdims=True))
         hint = ""
         if _near(given, kept[0] * kept[1]) or _near(given, kept[0] * (1 - kept[0]) * kept[1]):
@@ -67,7 +69,8 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
             hint = ": the sum runs over all rows, but each row has a Jacobian of its own"
         elif not _near(given.sum(-1), 0):
             hint = ": each row must sum to 0, because a common shift of the logits changes nothing"
-        assert _near(given, wanted), f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}"
+        if not _near(given, wanted):
+            raise AssertionError(f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}")
 
 
 def _arriving(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -111,7 +114,8 @@ def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], fl
             hint = ". Something is missing from the sum. Is the old sum rescaled when a larger logit comes?"
         elif given > wanted:
             hint = ". The sum is too large. Is the old sum rescaled when a larger logit comes?"
-        assert _near(given, wanted), f"the result for {name} is {given:.6g} in place of {wanted:.6g}{hint}"
+        if not _near(given, wanted):
+            raise AssertionError(f"the result for {name} is {given:.6g} in place of {wanted:.6g}{hint}")
 
 
 def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
@@ -139,7 +143,8 @@ def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndar
             hint = ": it must sum to 0, as probabilities and targets both sum to 1"
         elif _near(given, -wanted):
             hint = ": the sign is turned"
-        assert _near(given, wanted), f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}"
+        if not _near(given, wanted):
+            raise AssertionError(f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}")
 
 
 def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int], list[float]]) -> None:
@@ -169,7 +174,8 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
     ):
         edges = list(tape.edges)
         given = answers.array(f"backward of {name}", backward(edges, output.place), (len(edges),))
-        assert edges == tape.edges, f"backward of {name} changes the edges"
+        if edges != tape.edges:
+            raise AssertionError(f"backward of {name} changes the edges")
         wanted = tape.backward(output)
         hint = ""
         if given[output.place] != 1:
@@ -180,4 +186,5 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
             hint = ". What was recorded after the output is no part of it"
         worst = int(np.argmax(np.abs(given - wanted)))
         found = f"{given[worst]:.6g} in place of {wanted[worst]:.6g}"
-        assert _near(given, wanted), f"backward of {name} gives node {worst} the derivative {found}{hint}"
+        if not _near(given, wanted):
+            raise AssertionError(f"backward of {name} gives node {worst} the derivative {found}{hint}")

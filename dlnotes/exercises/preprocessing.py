@@ -37,9 +37,8 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     if not _close(z[:, 3], 0):
         hint = ". The last one is constant, but its computed deviation is 1e-17 and not 0, by rounding. "
         hint += "Ask whether its rows are all equal"
-    assert _close(z.mean(axis=0), 0), (
-        f"the training features must have mean 0, they have {z.mean(axis=0).round(3)}{hint}"
-    )
+    if not _close(z.mean(axis=0), 0):
+        raise AssertionError(f"the training features must have mean 0, they have {z.mean(axis=0).round(3)}{hint}")
     moving = z[:, :3].std(axis=0)
     hint = ""
     if _close(moving, 1 / deviation[:3]):
@@ -50,7 +49,8 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
         hint = ". They are centered and not divided yet"
     elif _close(moving, 1, 1e-4):
         hint = ", not quite: is there an epsilon in the divisor? Only a deviation of 0 needs care"
-    assert _close(moving, 1), f"the training features must have deviation 1, they have {moving.round(8)}{hint}"
+    if not _close(moving, 1):
+        raise AssertionError(f"the training features must have deviation 1, they have {moving.round(8)}{hint}")
     rows = answers.array("the second of the pair", second, test.shape)
     hint = ""
     if _close(rows[:, :3].mean(axis=0), 0):
@@ -58,11 +58,13 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     elif _close(rows, (test - np.concatenate((train, test)).mean(axis=0)) / divisor):
         hint = ": the mean is that of all rows. The test rows must not enter it"
     wanted = (test - mean) / divisor
-    assert _close(rows[:, :3], wanted[:, :3]), f"the test rows are not transformed as the training rows were{hint}"
-    assert _close(rows[:, 3], wanted[:, 3]), (
-        f"the feature that is constant in training is 1 above it in the test rows; "
-        f"{rows[:, 3].mean():.3g} is left. Center it and divide by 1"
-    )
+    if not _close(rows[:, :3], wanted[:, :3]):
+        raise AssertionError(f"the test rows are not transformed as the training rows were{hint}")
+    if not _close(rows[:, 3], wanted[:, 3]):
+        raise AssertionError(
+            f"the feature that is constant in training is 1 above it in the test rows; "
+            f"{rows[:, 3].mean():.3g} is left. Center it and divide by 1"
+        )
 
 
 def check_raw_weights(
@@ -92,14 +94,16 @@ def check_raw_weights(
             hint = ": a feature that is divided by its deviation needs a weight that is divided too"
         elif _close(own, weights):
             hint = ": a weight of z is not a weight of x yet"
-        assert _close(own, wanted), f"the weights are wrong{hint}"
+        if not _close(own, wanted):
+            raise AssertionError(f"the weights are wrong{hint}")
         if _close(shift, bias + wanted @ state.mean):
             hint = ": its sign is wrong. (x - m) takes the mean away"
         elif _close(shift, bias - weights @ state.mean):
             hint = ": the means are in units of x, so they go with the weights of x"
         elif _close(shift, bias):
             hint = ": the means were taken off the inputs, and somebody has to take them off again"
-        assert _close(x @ own + shift, z @ weights + bias), f"the bias is wrong{hint}"
+        if not _close(x @ own + shift, z @ weights + bias):
+            raise AssertionError(f"the bias is wrong{hint}")
 
 
 def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -127,15 +131,17 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
             hint = ". The covariance divides by n here, not by n - 1"
         elif _close(reached, np.diag(np.diag(reached))):
             hint = ". They are decorrelated, but their variances are not 1: divide by the root of the eigenvalues"
-        assert _close(reached, np.eye(features), 1e-6), (
-            f"the covariance of the rows times {name} must be the identity, it is\n{reached.round(3)}{hint}"
-        )
+        if not _close(reached, np.eye(features), 1e-6):
+            raise AssertionError(
+                f"the covariance of the rows times {name} must be the identity, it is\n{reached.round(3)}{hint}"
+            )
         state = preprocessing.ZCA().fit(x)
         distance, least = (np.square(x @ w - x).sum(-1).mean() for w in (matrix, state.whitening))
-        assert _close(matrix, state.whitening, 1e-6), (
-            f"{name} whitens, but moves the rows by {distance:.3f} in the mean square where {least:.3f} is enough. "
-            "Turn them back after you have divided"
-        )
+        if not _close(matrix, state.whitening, 1e-6):
+            raise AssertionError(
+                f"{name} whitens, but moves the rows by {distance:.3f} in the mean square where {least:.3f} is enough. "
+                "Turn them back after you have divided"
+            )
 
 
 def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
@@ -162,7 +168,8 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
             hint = ". This is the limit for large means"
         if mean < 0 and math.isclose(given * wanted, 1, rel_tol=1e-6):
             hint = ". A mean of -3 is as far from zero as one of 3"
-        assert math.isclose(given, wanted, rel_tol=1e-6), (
-            f"offset_condition({mean}) is {given:.6g}; the Hessian is {hessian.tolist()}, and its larger eigenvalue "
-            f"over its smaller one {wanted:.6g}{hint}"
-        )
+        if not math.isclose(given, wanted, rel_tol=1e-6):
+            raise AssertionError(
+                f"offset_condition({mean}) is {given:.6g}; the Hessian is {hessian.tolist()}, and its larger "
+                f"eigenvalue over its smaller one {wanted:.6g}{hint}"
+            )

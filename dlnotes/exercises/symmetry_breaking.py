@@ -35,10 +35,13 @@ def check_swap_units(swapped: Callable[[Arrays, int, int], Arrays]) -> None:
     for i, j in ((0, 3), (4, 1), (2, 2)):
         given = swapped(parameters, i, j)
         complete = isinstance(given, dict) and given.keys() == before.keys()
-        assert complete, f"swapped must give a dict with the keys {', '.join(before)}, got {given}"
+        if not complete:
+            raise AssertionError(f"swapped must give a dict with the keys {', '.join(before)}, got {given}")
         for name, value in before.items():
-            assert np.array_equal(parameters[name], value), f"swapped changed the {name} that it was given; copy first"
-            assert np.shape(given[name]) == value.shape, f"{name} must keep its shape {value.shape}"
+            if not np.array_equal(parameters[name], value):
+                raise AssertionError(f"swapped changed the {name} that it was given; copy first")
+            if np.shape(given[name]) != value.shape:
+                raise AssertionError(f"{name} must keep its shape {value.shape}")
         order = np.arange(5)
         order[[i, j]] = order[[j, i]]
         moved = {
@@ -48,11 +51,13 @@ def check_swap_units(swapped: Callable[[Arrays, int, int], Arrays]) -> None:
         }
         lacking = " and ".join(part for part, done in moved.items() if not done)
         difference = abs(network.forward(given, inputs, "tanh")[0] - outputs).max()
-        assert not lacking, (
-            f"after swapped(parameters, {i}, {j}) the outputs differ by {difference:.2g}: {lacking} of each unit must "
-            f"go with it"
-        )
-        assert np.array_equal(given["2.bias"], before["2.bias"]), "2.bias belongs to the outputs, which stay"
+        if lacking:
+            raise AssertionError(
+                f"after swapped(parameters, {i}, {j}) the outputs differ by {difference:.2g}: {lacking} of each unit "
+                "must go with it"
+            )
+        if not np.array_equal(given["2.bias"], before["2.bias"]):
+            raise AssertionError("2.bias belongs to the outputs, which stay")
 
 
 def _losses(parameters: Arrays, rates: dict[str, float], inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -80,7 +85,8 @@ def check_one_unit_rates(one_unit_rates: Callable[[int, float], tuple[float, flo
     for units, rate in ((8, 0.2), (3, 0.5)):
         given = one_unit_rates(units, rate)
         pair = isinstance(given, (tuple, list)) and len(given) == 2
-        assert pair, f"one_unit_rates({units}, {rate}) must be a pair, got {given}"
+        if not pair:
+            raise AssertionError(f"one_unit_rates({units}, {rate}) must be a pair, got {given}")
         incoming, outgoing = (answers.number(f"a rate of one_unit_rates({units}, {rate})", one) for one in given)
         many = network.initialize((4, units, 3), generator)
         many = {name: symmetry_breaking.constant_init(value.shape, 0.1) for name, value in many.items()}
@@ -97,7 +103,8 @@ def check_one_unit_rates(one_unit_rates: Callable[[int, float], tuple[float, flo
             hint = ". The two are the wrong way round"
         elif _near(incoming, rate / units) or _near(outgoing, rate * units):
             hint = ". One of the two is right"
-        assert gap < 1e-9, f"for {units} units at {rate} the losses differ by up to {gap:.2g} in 40 steps{hint}"
+        if not gap < 1e-9:
+            raise AssertionError(f"for {units} units at {rate} the losses differ by up to {gap:.2g} in 40 steps{hint}")
 
 
 def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]) -> None:
@@ -124,7 +131,8 @@ def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]
         elif _near(given, math.log(1 / scale) / (mode * rate), 1e-3):
             hint = ". This is the leading term: the product begins at n sigma^2 / 2, and half of s is to be reached"
         right = _near(given, wanted, 1e-3) or abs(given - wanted) < 1  # rounded to a whole step
-        assert right, f"{call} is {given:.6g}, but the law gives {wanted:.6g}{hint}"
+        if not right:
+            raise AssertionError(f"{call} is {given:.6g}, but the law gives {wanted:.6g}{hint}")
 
 
 def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
@@ -147,4 +155,5 @@ def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
             hint = ". What logits have in common does not count: about their own mean they vary by s^2 (1 - 1/C)"
         elif _near(given, math.log(classes) + deviation**2 * (1 - 1 / classes)):
             hint = ". A half is missing, that of the second-order term"
-        assert abs(given - wanted) < 1e-9, f"{call} is {given:.6f}, not {wanted:.6f}{hint}"
+        if not abs(given - wanted) < 1e-9:
+            raise AssertionError(f"{call} is {given:.6f}, not {wanted:.6f}{hint}")

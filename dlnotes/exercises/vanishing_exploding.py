@@ -26,7 +26,8 @@ def check_critical_deviation(critical_deviation: Callable[[int], float]) -> None
     """
     for size in (1, 2, 4, 25, 300):
         given = answers.number(f"critical_deviation({size})", critical_deviation(size))
-        assert given > 0, f"critical_deviation({size}) is {given:.6g}; a deviation is above 0"
+        if not given > 0:
+            raise AssertionError(f"critical_deviation({size}) is {given:.6g}; a deviation is above 0")
         exponent = vanishing_exploding.gaussian_lyapunov_exponent(size)
         wanted = math.exp(-exponent)
         hint = ""
@@ -39,9 +40,11 @@ def check_critical_deviation(critical_deviation: Callable[[int], float]) -> None
         elif _near(given, math.exp(-2 * exponent)):
             hint = ". This is the variance"
         percent = 100 * math.expm1(math.log(given) + exponent)
-        assert _near(given, wanted), (
-            f"with critical_deviation({size}) = {given:.6g} a factor changes a typical length by {percent:+.3g}%{hint}"
-        )
+        if not _near(given, wanted):
+            raise AssertionError(
+                f"with critical_deviation({size}) = {given:.6g} a factor changes a typical length by "
+                f"{percent:+.3g}%{hint}"
+            )
 
 
 def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
@@ -65,7 +68,8 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
     for name, matrix in matrices.items():
         given = peak(matrix.copy())
         pair = isinstance(given, (tuple, list)) and len(given) == 2
-        assert pair, f"peak of {name} must be a pair, the exponent and the norm, got {given}"
+        if not pair:
+            raise AssertionError(f"peak of {name} must be a pair, the exponent and the norm, got {given}")
         step, height = (answers.number(f"peak of {name}", part) for part in given)
         norms = vanishing_exploding.power_norms(matrix, 200)
         place = int(norms.argmax())
@@ -79,9 +83,11 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
         elif _near(height, max(np.linalg.norm(np.linalg.matrix_power(matrix, t)) for t in range(200))):
             hint = ". This is the root of the sum of all squares; the 2-norm is the largest singular value"
         right = step == place and _near(height, norms[place])
-        assert right, (
-            f"peak of {name} is ({step:g}, {height:.6g}), but it is at t = {place}, of norm {norms[place]:.6g}{hint}"
-        )
+        if not right:
+            raise AssertionError(
+                f"peak of {name} is ({step:g}, {height:.6g}), but it is at t = {place}, of norm "
+                f"{norms[place]:.6g}{hint}"
+            )
 
 
 def check_batch_norm_factor(
@@ -111,7 +117,8 @@ def check_batch_norm_factor(
             hint = ". This squares the mean of the slope; the mean of the square was asked for"
         elif _near(given, 1 / wanted, 1e-3):
             hint = ". This is upside down: batch norm divides by the deviation"
-        assert _near(given, wanted, 1e-3), f"the factor of {name} is {wanted:.4f}, yours is {given:.4f}{hint}"
+        if not _near(given, wanted, 1e-3):
+            raise AssertionError(f"the factor of {name} is {wanted:.4f}, yours is {given:.4f}{hint}")
 
 
 def _mean(function: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -152,6 +159,5 @@ def check_length(length: Callable[[np.ndarray], float]) -> None:
             hint = ". A root is missing"
         elif gradient.ndim == 2 and _near(given, float(np.linalg.norm(np.float64(gradient), 2)), 1e-5):
             hint = ". This is the largest singular value of the matrix; all entries are one vector here"
-        assert given == wanted or _near(given, wanted, 1e-5), (
-            f"the length of {name} is {wanted:.6g}, yours is {given:.6g}{hint}"
-        )
+        if not (given == wanted or _near(given, wanted, 1e-5)):
+            raise AssertionError(f"the length of {name} is {wanted:.6g}, yours is {given:.6g}{hint}")

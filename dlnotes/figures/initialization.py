@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dlnotes import weight_scales
 from dlnotes.numpy import activations, initialization, network
 from dlnotes.numpy import vanishing_exploding as depths
 
@@ -75,7 +76,7 @@ def tanh_histograms(
     width: int = 500, rows: int = 1000, depth: int = 10, networks: int = 4, bins: int = 41, seed: int = 0
 ) -> TanhHistograms:
     """Push unit normal inputs through tanh layers, under the same draws at three scales."""
-    scales = np.array([0.01, math.sqrt(initialization.xavier_variance(width, width)), 1.0])
+    scales = np.array([0.01, math.sqrt(weight_scales.xavier_variance(width, width)), 1.0])
     edges = np.linspace(-1, 1, bins + 1)
     counts = np.zeros((3, depth, bins))
     deviation, beyond = np.empty((networks, 3, depth)), np.empty((networks, 3))
@@ -211,7 +212,7 @@ def forward_backward(size: int = 128, rows: int = 20, networks: int = 40, seed: 
         noise = initialization.normal((fan_out, fan_in), generators, runs=(networks,))
         inputs = _unit_inputs((rows, fan_in), generators, (networks,))
         gradients = _unit_inputs((rows, fan_out), generators, (networks,))
-        variances = np.array([1 / fan_in, initialization.xavier_variance(fan_in, fan_out), 1 / fan_out])
+        variances = np.array([1 / fan_in, weight_scales.xavier_variance(fan_in, fan_out), 1 / fan_out])
         for way, moved in enumerate((inputs @ noise.mT, gradients @ noise)):
             gains[way, :, :, place] = variances[:, None] * _quantiles((moved * moved).mean((-2, -1)))
     sizes = np.array(fans).T

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlnotes import datasets
-from dlnotes.numpy import conditioning, preprocessing
+from dlnotes.numpy import preprocessing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,10 +83,8 @@ def one_hot(dataset: datasets.Dataset) -> np.ndarray:
 
 
 def resampled(count: int, tables: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw rows with replacement for each table but the first, which keeps the rows as they are; (table, row)."""
-    rows = generator.integers(0, count, (tables, count))
-    rows[0] = np.arange(count)
-    return rows
+    """Draw rows with replacement for each table; (table, row)."""
+    return generator.integers(0, count, (tables, count))
 
 
 FORMS = ("raw", "centered", "standardized", "whitened")
@@ -215,7 +213,7 @@ def paths(steps: int = 16, points: int = 91) -> Paths:
         vectors = vectors * np.where(vectors.sum(0) < 0, -1, 1)  # their sign is free
         axes = vectors / np.sqrt(values)  # a circle becomes a line of equal loss
         size = np.linalg.norm(axes, axis=0).max() * math.sqrt(2)
-        factors = 1 - conditioning.best_tuning(values[0], values[1], with_momentum=False).learning_rate * values
+        factors = 1 - 2 / (values[0] + values[1]) * values  # the best constant rate
         walks.append(axes @ factors[:, None] ** np.arange(steps + 1) / size)
         ellipses.append([axes @ circle * math.sqrt(2) * level / size for level in (1, 0.6, 0.3)])
         conditions.append(values[1] / values[0])

@@ -135,7 +135,7 @@ def fresh_law(rows: np.ndarray, features: int) -> np.ndarray:
     return np.where(n < d, few, np.where(n > d + 2, many, np.nan))
 
 
-FEW = (4, 8, 16, 24, 32, 36, 38, 44, 48, 56, 80, 120, 240, 400)
+FEW = (4, 8, 16, 24, 32, 36, 38, 40, 41, 42, 44, 48, 56, 80, 120, 240, 400)
 
 
 def fresh_squares(rows: int, features: int, number: int, generator: np.random.Generator) -> np.ndarray:
@@ -177,8 +177,8 @@ def draw_few_rows(numbers: FewRows, paper: Paper) -> Figure:
     paper.theory(left, numbers, "theory", x="ratios", color=palette.orange)
     paper.line(left, numbers, "train", x="ratios", color=palette.blue)
     left.set(xscale="log", yscale="log", xlabel="rows per feature", title="Mean square of a whitened feature")
-    left.set(xticks=[0.1, 1, 10], xticklabels=["0.1", "1", "10"], yticks=[0.01, 0.1, 1, 10, 100])
-    left.set_yticklabels(["0.01", "0.1", "1", "10", "100"])
+    left.set(xticks=[0.1, 1, 10], xticklabels=["0.1", "1", "10"], yticks=[0.01, 0.1, 1, 10, 100, 1000])
+    left.set_yticklabels(["0.01", "0.1", "1", "10", "100", "1000"])
     paper.label(left, 1.5, 8, "new rows", color=palette.orange, dx=4)
     paper.label(left, 1.5, 0.45, "fitted rows", color=palette.blue)
     colors = (palette.green, palette.purple, palette.orange)

@@ -123,9 +123,11 @@ def tables_images(tables: int = 40, seed: int = 0) -> TablesImages:
     for place, name in enumerate(SETS):
         dataset = getattr(datasets, name)()
         generator = np.random.default_rng([seed, place])
-        both = steps_of(dataset, valleys.resampled(len(dataset.inputs), tables, generator))
-        steps.append(np.quantile(both, (0.1, 0.5, 0.9), axis=1))
-        savings.append(both[0, 0] / both[1, 0])
+        count = len(dataset.inputs)
+        drawn = steps_of(dataset, valleys.resampled(count, tables, generator))
+        steps.append(np.quantile(drawn, (0.1, 0.5, 0.9), axis=1))
+        before, after = steps_of(dataset, np.arange(count)[None])[:, 0]
+        savings.append(before / after)
     centered, standardized = np.moveaxis(np.array(steps), (0, 1, 2), (2, 1, 0))
     return TablesImages(np.arange(len(SETS)), centered, standardized, np.array(savings))
 

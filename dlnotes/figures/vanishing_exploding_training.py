@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dlnotes import diagnosis, optimizers
 from dlnotes.figures import vanishing_exploding_networks as nets
-from dlnotes.numpy import gradient_clipping, initialization, minibatch, network, training
+from dlnotes.numpy import gradient_clipping, initialization, many_runs, minibatch, network
 from dlnotes.numpy import vanishing_exploding as depths
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def trained_accuracy(
     generator, runs = np.random.default_rng(seed), (len(rates), seeds)
     parameters = nets.start(design, (inputs.shape[1], width), generator, runs)
     rate = np.broadcast_to(np.array(rates, np.float32)[:, None], runs)
-    generators, count = training.generators_of_runs(generator, runs), minibatch.batches_per_epoch(len(inputs), BATCH)
+    generators, count = many_runs.generators(generator, runs), minibatch.batches_per_epoch(len(inputs), BATCH)
     with np.errstate(all="ignore"):
         for step in range(steps):
             if step % count == 0:
@@ -55,7 +56,7 @@ def trained_accuracy(
             if clip is not None:
                 grads = gradient_clipping.clip_by_global_norm(grads, clip, len(runs))
             for name, grad in grads.items():
-                parameters[name] -= training.per_run(rate, grad) * grad
+                parameters[name] -= many_runs.aligned(rate, grad) * grad
         single = [{name: value[run] for name, value in parameters.items()} for run in np.ndindex(runs)]
         logits = [nets.forward(own, inputs, design)[0] for own in single]
     right = [(own.argmax(-1) == targets).mean() if np.isfinite(own).all() else 0 for own in logits]
@@ -246,7 +247,7 @@ class Live(NamedTuple):
     Attributes:
         steps: The steps.
         ratios: log10 of the update ratio, nan where something overflowed or nothing moves; (network, layer, step).
-        faults: The diagnosis in each step, by its place in FAULT_NAMES; (network, step).
+        faults: The diagnosis in each step, by its place in `diagnosis.FAULTS`; (network, step).
         named: The layer that it names, from 1, or nan if it names none; (network, step).
     """
 
@@ -254,9 +255,6 @@ class Live(NamedTuple):
     ratios: np.ndarray
     faults: np.ndarray
     named: np.ndarray
-
-
-FAULT_NAMES = ("healthy", "vanishing", "exploding", "dead", "overflowed")
 
 
 class Patient(NamedTuple):
@@ -271,7 +269,7 @@ class Patient(NamedTuple):
 PATIENTS = {
     "ReLU, He": Patient("relu", math.sqrt(2), 0.05),
     "sigmoid, Xavier": Patient("sigmoid", 1.0, 0.5),
-    "ReLU, 2 × He": Patient("relu", 2 * math.sqrt(2), 0.05),
+    "ReLU, 3 × He": Patient("relu", 3 * math.sqrt(2), 0.05),
     "layer 4 killed at step 26": Patient("relu", math.sqrt(2), 0.05, 4),
 }
 
@@ -287,18 +285,22 @@ def live(depth: int = 10, width: int = 32, steps: int = 50, seed: int = 0) -> Li
         generator = np.random.default_rng([seed, place])
         draw = functools.partial(_with_gain, patient.gain)
         parameters = network.initialize(sizes, generator, draw)
+        descent = minibatch.SGD(patient.rate)
+        start = descent.init(parameters)
         for step in range(steps):
             batch = generator.permutation(len(inputs))[:50]
             if patient.killed is not None and step == steps // 2:
                 parameters[f"{2 * patient.killed - 2}.bias"] = parameters[f"{2 * patient.killed - 2}.bias"] - 100
+            found = depths.diagnose_network(
+                parameters, inputs[batch], targets[batch], descent, activation=patient.activation
+            )
             with np.errstate(all="ignore"):
-                _, grads = network.loss_and_gradient(parameters, inputs[batch], targets[batch], patient.activation)
-                updates = {name: -patient.rate * grad for name, grad in grads.items()}
-                found = depths.diagnose(parameters, grads, updates)
-                parameters = training.apply_updates(parameters, updates)
+                given = parameters, inputs[batch], targets[batch], patient.activation
+                updates, _ = descent.update(network.loss_and_gradient(*given).gradient, start, parameters)
+                parameters = optimizers.apply_updates(parameters, updates)
                 values = np.log10(np.array([*found.update_ratios.values()]))
             ratios[place, :, step] = np.where(np.isfinite(values), values, np.nan)
-            faults[place, step] = FAULT_NAMES.index(found.fault)
+            faults[place, step] = diagnosis.FAULTS.index(found.fault)
             named[place, step] = np.nan if found.layer is None else int(found.layer) // 2 + 1
     return Live(np.arange(1, steps + 1), ratios, faults, named)
 
@@ -315,7 +317,8 @@ def draw_live(numbers: Live, paper: Paper) -> Figure:
     figure, axes = paper.subplots(*((2, 2) if paper.wide else (4, 1)), height=470 if paper.wide else 700, sharex=True)
     depth, theme = numbers.ratios.shape[1], paper.palette
     edges, layers = np.append(0, numbers.steps) + 0.5, np.arange(depth + 1) + 0.5
-    colors = (theme.green, theme.amber, theme.orange, theme.purple, paper.ink)
+    known = {"healthy": theme.green, "vanishing": theme.amber, "exploding": theme.orange, "dead": theme.purple}
+    colors = [(known | {"not finite": paper.ink}).get(fault, theme.blue) for fault in diagnosis.FAULTS]
     hues = type(paper.ramp).from_list("faults", colors, N=len(colors))
     for place, (own, name) in enumerate(zip(axes.flat, PATIENTS, strict=True)):
         values = np.ma.masked_invalid(numbers.ratios[place])
@@ -342,4 +345,4 @@ def draw_live(numbers: Live, paper: Paper) -> Figure:
 def _words(numbers: Live, place: int) -> str:
     """Name the faults found, in the order in which they were."""
     order = dict.fromkeys(int(fault) for fault in numbers.faults[place])
-    return ", ".join(FAULT_NAMES[fault] for fault in order)
+    return ", ".join(diagnosis.FAULTS[fault] for fault in order)

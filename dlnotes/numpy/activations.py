@@ -2,7 +2,8 @@
 
 A function `f` of one argument has `f_slope`, its derivative, and `f_backward(grad_output, x)`, the slope times the
 gradient that comes from above. At a kink the slope is the one on the left, as in PyTorch: `relu_slope(0)` is 0. The
-table `ACTIVATIONS` names them all. Every function keeps the dtype of its input and is finite for |x| up to 1e12.
+table `ACTIVATIONS` names them all. Every function keeps the dtype of its input; numbers of 16 bits are computed with as
+numbers of 32 and rounded once. A nan gives nan, in the slopes too, and what is finite gives what is finite.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
+from dlnotes import checks, precision
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -66,6 +67,18 @@ def _in_blocks(function: Callable, x: Float[Array, "*shape"]) -> Float[Array, "*
     return result.reshape(x.shape)
 
 
+def _positive(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Give 1 where x > 0 and 0 elsewhere, but nan where x is nan: a comparison alone would make it a 0."""
+    positive = (x > 0).astype(x.dtype)
+    square = np.vdot(x, x)  # nan if one is, and no other number is: the quickest question to ask of all of them
+    return positive if square == square else np.where(np.isnan(x), x, positive)
+
+
+def _near(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Bring what is beyond 40 to 40, where the normal density is 0 in float64 too: then no product is 0 times inf."""
+    return np.clip(x, -40, 40)
+
+
 def identity(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the input back: the activation of a linear layer.
 
@@ -80,7 +93,7 @@ def identity(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return checks.floating("x", x)
 
@@ -99,11 +112,12 @@ def identity_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `identity`.
     """
     return np.ones_like(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Squash a number to between 0 and 1 by the logistic function.
 
@@ -121,13 +135,14 @@ def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.floating("x", x)
     with np.errstate(over="ignore"):  # exp(-x) = inf gives 0, the right limit
         return 1 / (1 + np.exp(-x))
 
 
+@precision.rounded_once("x")
 def sigmoid_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the derivative of the sigmoid, at most 1/4.
 
@@ -144,12 +159,13 @@ def sigmoid_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-sigmoid-slope.
     """
     e = np.exp(-np.abs(checks.floating("x", x)))
     return e / ((1 + e) * (1 + e))
 
 
+@precision.rounded_once("x")
 def sigmoid_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of the sigmoid.
 
@@ -164,11 +180,12 @@ def sigmoid_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `sigmoid_slope`.
     """
     return -sigmoid_slope(x) * np.tanh(0.5 * x)
 
 
+@precision.rounded_once("x")
 def sigmoid_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Carry a gradient back through the sigmoid.
 
@@ -185,11 +202,12 @@ def sigmoid_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shap
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `sigmoid`.
     """
     return _grad_output(grad_output, x) * sigmoid_slope(x)
 
 
+@precision.rounded_once("x")
 def tanh(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Squash a number to between -1 and 1 by the hyperbolic tangent.
 
@@ -204,11 +222,12 @@ def tanh(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-tanh.
     """
     return np.tanh(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def tanh_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the derivative of tanh, at most 1.
 
@@ -225,12 +244,13 @@ def tanh_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-tanh.
     """
     e = np.exp(-2 * np.abs(checks.floating("x", x)))
     return 4 * e / ((1 + e) * (1 + e))
 
 
+@precision.rounded_once("x")
 def tanh_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of tanh.
 
@@ -245,11 +265,12 @@ def tanh_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `tanh_slope`.
     """
     return -2 * tanh(x) * tanh_slope(x)
 
 
+@precision.rounded_once("x")
 def tanh_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Carry a gradient back through tanh.
 
@@ -266,7 +287,7 @@ def tanh_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `tanh`.
     """
     return _grad_output(grad_output, x) * tanh_slope(x)
 
@@ -285,7 +306,7 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     # Fastest are as many zeros, while they stay in the cache; then a row of them; a single one takes twice as long.
     shape = checks.floating("x", x).shape
@@ -306,9 +327,9 @@ def relu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `relu`.
     """
-    return (checks.floating("x", x) > 0).astype(x.dtype)
+    return _positive(checks.floating("x", x))
 
 
 def relu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -327,11 +348,12 @@ def relu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `relu`.
     """
-    return _grad_output(grad_output, x) * (x > 0)
+    return _grad_output(grad_output, x) * _positive(x)
 
 
+@precision.rounded_once("x")
 def leaky_relu(x: Float[Array, "*shape"], negative_slope: float = 0.01) -> Float[Array, "*shape"]:
     """Keep what is positive and shrink what is negative.
 
@@ -348,12 +370,13 @@ def leaky_relu(x: Float[Array, "*shape"], negative_slope: float = 0.01) -> Float
         TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
         ValueError: If the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: definition; Maas et al. (2013).
     """
     negative_slope = checks.real("negative_slope", negative_slope)
     return np.maximum(checks.floating("x", x), 0) + negative_slope * np.minimum(x, 0)
 
 
+@precision.rounded_once("x")
 def leaky_relu_slope(x: Float[Array, "*shape"], negative_slope: float = 0.01) -> Float[Array, "*shape"]:
     """Give the slope of leaky ReLU: 1 where x > 0, and a elsewhere, also at the kink.
 
@@ -370,13 +393,14 @@ def leaky_relu_slope(x: Float[Array, "*shape"], negative_slope: float = 0.01) ->
         TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
         ValueError: If the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `leaky_relu`.
     """
     negative_slope = checks.real("negative_slope", negative_slope)
-    positive = (checks.floating("x", x) > 0).astype(x.dtype)
+    positive = _positive(checks.floating("x", x))
     return positive + negative_slope * (1 - positive)
 
 
+@precision.rounded_once("x")
 def leaky_relu_backward(
     grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"], negative_slope: float = 0.01
 ) -> Float[Array, "*shape"]:
@@ -396,11 +420,12 @@ def leaky_relu_backward(
         TypeError: If an array does not hold floating-point numbers or the slope is not a number.
         ValueError: If the shapes differ, or the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `leaky_relu`.
     """
     return _grad_output(grad_output, x) * leaky_relu_slope(x, negative_slope)
 
 
+@precision.rounded_once("x")
 def prelu(
     x: Float[Array, "*runs batch features"], negative_slope: Float[Array, "*runs slopes"]
 ) -> Float[Array, "*runs batch features"]:
@@ -434,6 +459,7 @@ def _prelu_slope(
     return negative_slope[..., None, :]
 
 
+@precision.rounded_once("x")
 def prelu_backward(
     grad_output: Float[Array, "*runs batch features"],
     x: Float[Array, "*runs batch features"],
@@ -460,7 +486,7 @@ def prelu_backward(
     Source: He et al. (2015).
     """
     slope = _prelu_slope(x, negative_slope)
-    positive = (x > 0).astype(x.dtype)
+    positive = _positive(x)
     grad_x = _grad_output(grad_output, x) * (positive + slope * (1 - positive))
     grad_slope = (grad_output * np.minimum(x, 0)).sum(-2)
     if negative_slope.shape[-1] != x.shape[-1]:
@@ -468,6 +494,7 @@ def prelu_backward(
     return PReLUGradients(grad_x, grad_slope)
 
 
+@precision.rounded_once("x")
 def elu(x: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]:
     """Keep what is positive and bend what is negative towards -alpha.
 
@@ -484,12 +511,13 @@ def elu(x: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: Clevert et al. (2016).
     """
     alpha = checks.real("alpha", alpha)
     return np.maximum(checks.floating("x", x), 0) + alpha * np.expm1(np.minimum(x, 0))
 
 
+@precision.rounded_once("x")
 def elu_slope(x: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]:
     """Give the slope of ELU: 1 where x > 0, and alpha exp(x) elsewhere.
 
@@ -506,13 +534,14 @@ def elu_slope(x: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*s
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu`.
     """
     alpha = checks.real("alpha", alpha)
     positive = (checks.floating("x", x) > 0).astype(x.dtype)
     return positive + alpha * (1 - positive) * np.exp(np.minimum(x, 0))
 
 
+@precision.rounded_once("x")
 def elu_second_derivative(x: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]:
     """Give the second derivative of ELU: 0 where x > 0, and alpha exp(x) elsewhere.
 
@@ -529,11 +558,12 @@ def elu_second_derivative(x: Float[Array, "*shape"], alpha: float = 1.0) -> Floa
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu_slope`.
     """
     return elu_slope(x, alpha) * (x <= 0)
 
 
+@precision.rounded_once("x")
 def elu_backward(
     grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"], alpha: float = 1.0
 ) -> Float[Array, "*shape"]:
@@ -553,11 +583,12 @@ def elu_backward(
         TypeError: If an array does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If the shapes differ, or `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu`.
     """
     return _grad_output(grad_output, x) * elu_slope(x, alpha)
 
 
+@precision.rounded_once("x")
 def selu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Scale an ELU so that mean 0 and variance 1 are kept from layer to layer under LeCun weights.
 
@@ -574,11 +605,12 @@ def selu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: Klambauer et al. (2017); the two numbers are derived in activations#eq-selu-scale.
     """
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
+@precision.rounded_once("x")
 def selu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the slope of SELU.
 
@@ -593,11 +625,12 @@ def selu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu`.
     """
     return SELU_SCALE * elu_slope(x, SELU_ALPHA)
 
 
+@precision.rounded_once("x")
 def selu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of SELU.
 
@@ -612,11 +645,12 @@ def selu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu_slope`.
     """
     return SELU_SCALE * elu_second_derivative(x, SELU_ALPHA)
 
 
+@precision.rounded_once("x")
 def selu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Carry a gradient back through SELU.
 
@@ -633,11 +667,12 @@ def selu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu`.
     """
     return _grad_output(grad_output, x) * selu_slope(x)
 
 
+@precision.rounded_once("x")
 def softplus(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Round off the kink of ReLU.
 
@@ -652,11 +687,12 @@ def softplus(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return np.maximum(checks.floating("x", x), 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+@precision.rounded_once("x")
 def softplus_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the derivative of softplus, which is the sigmoid.
 
@@ -671,11 +707,12 @@ def softplus_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus`.
     """
     return sigmoid(x)
 
 
+@precision.rounded_once("x")
 def softplus_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of softplus, which is the slope of the sigmoid.
 
@@ -690,11 +727,12 @@ def softplus_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shap
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus_slope`.
     """
     return sigmoid_slope(x)
 
 
+@precision.rounded_once("x")
 def softplus_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Carry a gradient back through softplus.
 
@@ -711,7 +749,7 @@ def softplus_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*sha
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus`.
     """
     return _grad_output(grad_output, x) * softplus_slope(x)
 
@@ -723,7 +761,7 @@ def _tail_polynomial(terms: int) -> tuple[float, ...]:
 
 def _upper_tail(u: Float[np.ndarray, "numbers"]) -> Float[np.ndarray, "numbers"]:
     """Give the probability that a standard normal number exceeds u >= 0."""
-    u = np.minimum(u, 40)  # where the tail is 0 in float64 too; keeps u * u and t finite
+    u = _near(u)
     polynomial = _tail_polynomial(len(_TAIL_SERIES) if u.dtype == np.float64 else _SINGLE_PRECISION_TERMS)
     t = (u - 5) / (u + 5)
     series = np.full_like(u, polynomial[-1])
@@ -733,6 +771,7 @@ def _upper_tail(u: Float[np.ndarray, "numbers"]) -> Float[np.ndarray, "numbers"]
     return series * np.exp(-0.5 * u * u) / (u + 1)
 
 
+@precision.rounded_once("x")
 def normal_cdf(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the probability that a standard normal number is at most x.
 
@@ -751,12 +790,13 @@ def normal_cdf(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     # 1 - tail above 0, and |0 - tail| = tail below.
     return _in_blocks(lambda x: np.abs((x > 0) - _upper_tail(np.abs(x))), checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def normal_density(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the density of the standard normal distribution.
 
@@ -771,12 +811,13 @@ def normal_density(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    checks.floating("x", x)
+    x = _near(checks.floating("x", x))
     return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
+@precision.rounded_once("x")
 def gelu(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Array, "*shape"]:
     """Weigh a number by the probability that a standard normal number is less.
 
@@ -794,15 +835,20 @@ def gelu(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Array, "
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: Hendrycks and Gimpel (2016); activations#eq-gelu and, for tanh, activations#eq-gelu-tanh.
     """
     if checks.choice("approximate", approximate, ("none", "tanh")) == "none":
         return x * normal_cdf(x)
     scale = math.sqrt(2 / math.pi)
-    checks.floating("x", x)
-    return _in_blocks(lambda x: 0.5 * x * (1 + np.tanh(scale * x * (1 + 0.044715 * x * x))), x)
+
+    def weighed(x: Float[np.ndarray, "numbers"]) -> Float[np.ndarray, "numbers"]:
+        near = _near(x)
+        return 0.5 * x * (1 + np.tanh(scale * near * (1 + 0.044715 * near * near)))
+
+    return _in_blocks(weighed, checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def gelu_slope(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Array, "*shape"]:
     """Give the derivative of GELU.
 
@@ -822,15 +868,18 @@ def gelu_slope(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Ar
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu`.
     """
-    if checks.choice("approximate", approximate, ("none", "tanh")) == "none":
+    checks.choice("approximate", approximate, ("none", "tanh"))
+    x = _near(checks.floating("x", x))
+    if approximate == "none":
         return normal_cdf(x) + x * normal_density(x)
     scale = math.sqrt(8 / math.pi)
-    v, v_slope = scale * checks.floating("x", x) * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
+    v, v_slope = scale * x * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
     return sigmoid(v) + x * v_slope * sigmoid_slope(v)
 
 
+@precision.rounded_once("x")
 def gelu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of the exact GELU.
 
@@ -845,11 +894,13 @@ def gelu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu_slope`.
     """
+    x = _near(checks.floating("x", x))
     return normal_density(x) * (2 - x * x)
 
 
+@precision.rounded_once("x")
 def gelu_backward(
     grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"], approximate: str = "none"
 ) -> Float[Array, "*shape"]:
@@ -869,11 +920,12 @@ def gelu_backward(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes differ, or `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu`.
     """
     return _grad_output(grad_output, x) * gelu_slope(x, approximate)
 
 
+@precision.rounded_once("x")
 def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Weigh a number by its own sigmoid (also called swish).
 
@@ -888,11 +940,12 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition; Hendrycks and Gimpel (2016).
     """
     return x * sigmoid(x)
 
 
+@precision.rounded_once("x")
 def silu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the derivative of SiLU.
 
@@ -907,11 +960,12 @@ def silu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu`.
     """
     return sigmoid(x) + x * sigmoid_slope(x)
 
 
+@precision.rounded_once("x")
 def silu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Give the second derivative of SiLU.
 
@@ -926,11 +980,12 @@ def silu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu_slope`.
     """
     return 2 * sigmoid_slope(x) + x * sigmoid_second_derivative(x)
 
 
+@precision.rounded_once("x")
 def silu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Carry a gradient back through SiLU.
 
@@ -947,7 +1002,7 @@ def silu_backward(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"]
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu`.
     """
     return _grad_output(grad_output, x) * silu_slope(x)
 
@@ -959,6 +1014,7 @@ def _halves(
     return x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :]
 
 
+@precision.rounded_once("x")
 def swiglu(x: Float[Array, "*batch both"]) -> Float[Array, "*batch half"]:
     """Let one half of the features gate the other.
 
@@ -980,6 +1036,7 @@ def swiglu(x: Float[Array, "*batch both"]) -> Float[Array, "*batch half"]:
     return silu(gate) * value
 
 
+@precision.rounded_once("x")
 def swiglu_backward(
     grad_output: Float[Array, "*batch half"], x: Float[Array, "*batch both"]
 ) -> Float[Array, "*batch both"]:
@@ -998,7 +1055,7 @@ def swiglu_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `swiglu`.
     """
     gate, value = _halves(x)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "half of x", gate)
@@ -1054,12 +1111,14 @@ def maxout_backward(
         TypeError: If an argument does not hold floating-point numbers or `pieces` is not an integer.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `maxout`.
     """
     grouped = _pieces(x, pieces)
     checks.last_axes("grad_output", checks.floating("grad_output", grad_output), *grouped.shape[:-1], of="maxout gives")
     won = grouped.argmax(-1)[..., None] == np.arange(grouped.shape[-1])
-    return (grad_output[..., None] * won).reshape(x.shape)
+    largest = maxout(x, pieces)
+    share = np.where(np.isnan(largest), largest, grad_output)  # who won against a nan is not known
+    return (share[..., None] * won).reshape(x.shape)
 
 
 # Looked up by name at each call, so that a function exchanged in this module is exchanged everywhere.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
+from dlnotes import checks, precision
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -88,28 +88,72 @@ def _sum(x: np.ndarray, axes: Axes) -> np.ndarray:
     return x.sum(axis=axes, keepdims=True)
 
 
-def _normalize(x: np.ndarray, axes: Axes, epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give (x - mean) / sqrt(variance + epsilon), the inverse of that root, the mean and the variance.
+class _Moments(NamedTuple):
+    """Numbers less their mean, that mean, and their variance, with axes of length 1 for those they were taken over."""
+
+    centered: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+def _moments(x: np.ndarray, axes: Axes) -> _Moments:
+    """Give what is left of x without its mean, the mean, and the variance; 0 where that is rounding.
 
     The mean is subtracted before anything is squared. In float32 the mean of numbers near 1e4 is off by up to 0.01
     after the rounding of all its sums; the mean of what is left is small and exact, and taking it off too puts this
-    right.
+    right. A deviation of at most 8 rounding units of the mean is no more than sums that should be equal differ by.
     """
     count = math.prod(x.shape[axis] for axis in axes)
     mean = _sum(x, axes) / count
     centered = x - mean
     rest = _sum(centered, axes) / count
     centered -= rest
+    mean += rest
     variance = _sum(centered * centered, axes) / count
-    inverse_deviation = _inverse_root(variance, epsilon)
-    centered *= inverse_deviation
-    return centered, inverse_deviation, mean + rest, variance
+    variance *= np.sqrt(variance) > 8 * np.finfo(x.dtype).eps * np.abs(mean)
+    return _Moments(centered, mean, variance)
+
+
+def _normalize(x: np.ndarray, axes: Axes, epsilon: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give (x - mean) / sqrt(variance + epsilon), the inverse of that root, the mean and the variance."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        centered, mean, variance = _moments(x, axes)
+        if _squares_are_lost(variance, epsilon):
+            unit = _unit(x, axes)
+            centered, mean, variance = _moments(x / unit, axes)
+            inverse_deviation = _inverse_hypotenuse(unit * np.sqrt(variance), epsilon)
+            centered *= unit * inverse_deviation
+            return centered, inverse_deviation, mean * unit, variance * unit * unit
+        inverse_deviation = _inverse_root(variance, epsilon)
+        centered *= inverse_deviation
+        return centered, inverse_deviation, mean, variance
+
+
+def _squares_are_lost(mean_square: np.ndarray, epsilon: float) -> bool:
+    """Say whether a mean of squares overflowed, or is so small that its squares may have lost digits that count."""
+    limits = np.finfo(mean_square.dtype)
+    smallest = np.minimum.reduce(mean_square, axis=None, initial=np.inf)
+    largest = np.maximum.reduce(mean_square, axis=None, initial=0)
+    return not (smallest + epsilon > limits.tiny / limits.eps and largest <= limits.max)
+
+
+def _unit(x: np.ndarray, axes: Axes) -> np.ndarray:
+    """Give a power of 2 by which the numbers are divided without rounding, to be below 2 and not all small."""
+    largest = np.abs(x).max(axis=axes, keepdims=True)
+    _, exponent = np.frexp(np.where(np.isfinite(largest) & (largest > 0), largest, 1))
+    return np.ldexp(np.ones_like(largest), exponent - 1)
+
+
+def _inverse_hypotenuse(deviation: np.ndarray, epsilon: float) -> np.ndarray:
+    """Give 1 / sqrt(deviation^2 + epsilon) without the square, and 0 where that divides by 0."""
+    total = np.hypot(deviation, deviation.dtype.type(math.sqrt(epsilon)))
+    return np.where(total == 0, 0, 1 / np.where(total == 0, 1, total)).astype(deviation.dtype)
 
 
 def _inverse_root(variance: np.ndarray, epsilon: float) -> np.ndarray:
     """Give 1 / sqrt(variance + epsilon), and 0 where that divides by 0: nothing varies there, in output or slope."""
     total = variance + variance.dtype.type(epsilon)
-    return np.where(total > 0, 1 / np.sqrt(np.where(total > 0, total, 1)), 0).astype(variance.dtype)
+    return np.where(total == 0, 0, 1 / np.sqrt(np.where(total == 0, 1, total))).astype(variance.dtype)
 
 
 def _normalize_backward(
@@ -176,7 +220,8 @@ def batch_norm(
         y = scale * n + shift
 
     The variance is divided by the count, as in PyTorch's forward pass. float32 inputs may lie as far as 1e4 deviations
-    from zero. A feature that does not vary gives y = shift.
+    from zero. A feature that does not vary, but for rounding, has variance 0 and, with epsilon 0, gives y = shift. What
+    is too large or too small to be squared is divided by a power of 2 first; float16 is computed with as float32.
 
     Args:
         x: Inputs, shape (*runs, batch, features, *spatial).
@@ -201,13 +246,16 @@ def batch_norm(
     axes = _batch_axes(spatial_axes)
     count = math.prod(x.shape[axis] for axis in axes)
     checks.integer("numbers of x for each feature", count, at_least=2)
-    normalized, inverse_deviation, mean, variance = _normalize(x, axes, epsilon)
+    normalized, inverse_deviation, mean, variance = _normalize(precision.single(x), axes, epsilon)
     y = normalized * _over_batch(scale, spatial_axes)
     y += _over_batch(shift, spatial_axes)
     inverse_deviation, mean, variance = (_by_feature(s, spatial_axes) for s in (inverse_deviation, mean, variance))
-    return y, BatchNormCache(normalized, inverse_deviation, scale, mean, variance, count, spatial_axes)
+    return precision.rounded(y, x.dtype), BatchNormCache(
+        normalized, inverse_deviation, scale, mean, variance, count, spatial_axes
+    )
 
 
+@precision.rounded_once("grad_output")
 def batch_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: BatchNormCache) -> NormGradients:
     """Carry a gradient back through `batch_norm`.
 
@@ -228,7 +276,7 @@ def batch_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: BatchNo
         TypeError: If `grad_output` does not hold floating-point numbers.
         ValueError: If it has another shape than y.
 
-    Source: derived in the chapter.
+    Source: Ioffe and Szegedy (2015); derived in batch_normalization#eq-backward.
     """
     normalized, spatial_axes = cache.normalized, cache.spatial_axes
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "the output", normalized)
@@ -259,7 +307,7 @@ def initial_running_statistics(
     Raises:
         ValueError: If `features` is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     features = checks.integer("features", features, at_least=1)
     return RunningStatistics(np.zeros((*runs, features), dtype), np.ones((*runs, features), dtype), 0)
@@ -297,16 +345,18 @@ def update_running_statistics(
     unbiased = cache.variance * (cache.count / (cache.count - 1))
     mean = (1 - share) * running.mean + share * cache.mean
     variance = (1 - share) * running.variance + share * unbiased
-    return RunningStatistics(mean, variance, running.batches + 1)
+    return precision.rounded(RunningStatistics(mean, variance, running.batches + 1), running.mean.dtype)
 
 
 def _check_inference(
     x: np.ndarray, scale: np.ndarray, shift: np.ndarray, running: RunningStatistics, spatial_axes: int, epsilon: float
 ) -> None:
     shape = _check_input(x, spatial_axes, epsilon)
-    _check_parameters(shape, scale=scale, shift=shift, running=running.mean)
+    _check_parameters(shape, scale=scale, shift=shift, **{"running.mean": running.mean})
+    _check_parameters(shape, **{"running.variance": checks.reals("running.variance", running.variance, at_least=0)})
 
 
+@precision.rounded_once("x")
 def batch_norm_inference(
     x: Float[np.ndarray, "*shape"],
     scale: Float[np.ndarray, "*runs features"],
@@ -333,17 +383,18 @@ def batch_norm_inference(
 
     Raises:
         TypeError: If an array does not hold floating-point numbers.
-        ValueError: If shapes do not fit or an argument is out of range.
+        ValueError: If shapes do not fit, an argument is out of range, or a variance is negative or not finite.
 
     Source: Ioffe and Szegedy (2015).
     """
     _check_inference(x, scale, shift, running, spatial_axes, epsilon)
     y = x - _over_batch(running.mean, spatial_axes)
-    y *= _over_batch(scale * _inverse_root(running.variance, epsilon), spatial_axes)
+    y *= _over_batch(scale * _inverse_root(precision.single(running.variance), epsilon), spatial_axes)
     y += _over_batch(shift, spatial_axes)
     return y
 
 
+@precision.rounded_once("grad_output")
 def batch_norm_inference_backward(
     grad_output: Float[np.ndarray, "*shape"],
     x: Float[np.ndarray, "*shape"],
@@ -372,12 +423,12 @@ def batch_norm_inference_backward(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If shapes do not fit or an argument is out of range.
 
-    Source: derived in the chapter.
+    Source: derivative of `batch_norm_inference`.
     """
     _check_inference(x, scale, scale, running, spatial_axes, epsilon)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "x", x)
     axes = _batch_axes(spatial_axes)
-    inverse_deviation = _inverse_root(running.variance, epsilon)
+    inverse_deviation = _inverse_root(precision.single(running.variance), epsilon)
     normalized = (x - _over_batch(running.mean, spatial_axes)) * _over_batch(inverse_deviation, spatial_axes)
     grad_scale = _by_feature(_sum(grad_output * normalized, axes), spatial_axes)
     grad_shift = _by_feature(_sum(grad_output, axes), spatial_axes)
@@ -439,16 +490,17 @@ def layer_norm(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If shapes do not fit or an argument is out of range.
 
-    Source: Ba, Kiros and Hinton (2016).
+    Source: Ba et al. (2016).
     """
     _check_last(x, normalized_axes, epsilon, scale=scale, shift=shift)
     axes = tuple(range(-normalized_axes, 0))
-    normalized, inverse_deviation, _, _ = _normalize(x, axes, epsilon)
+    normalized, inverse_deviation, _, _ = _normalize(precision.single(x), axes, epsilon)
     y = normalized * _over_examples(scale, x, normalized_axes)
     y += _over_examples(shift, x, normalized_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, normalized_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_deviation, scale, normalized_axes)
 
 
+@precision.rounded_once("grad_output")
 def layer_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCache) -> NormGradients:
     """Carry a gradient back through `layer_norm`.
 
@@ -466,7 +518,7 @@ def layer_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCac
         TypeError: If `grad_output` does not hold floating-point numbers.
         ValueError: If it has another shape than y.
 
-    Source: derived in the chapter.
+    Source: derivative of `layer_norm`.
     """
     normalized, inverse_deviation, scale, axes = cache
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "the output", normalized)
@@ -514,15 +566,16 @@ def group_norm(
     _check_parameters(shape, scale=scale, shift=shift)
     groups = checks.integer("groups", groups, at_least=1)
     checks.multiple("features of x", shape[-1], groups)
-    grouped = x.reshape(
+    grouped = precision.single(x).reshape(
         *x.shape[: x.ndim - spatial_axes - 1], groups, shape[-1] // groups, *x.shape[x.ndim - spatial_axes :]
     )
     normalized, inverse_deviation, _, _ = _normalize(grouped, tuple(range(-1 - spatial_axes, 0)), epsilon)
     y = normalized.reshape(x.shape) * _over_batch(scale, spatial_axes)
     y += _over_batch(shift, spatial_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, spatial_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_deviation, scale, spatial_axes)
 
 
+@precision.rounded_once("grad_output")
 def group_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCache) -> NormGradients:
     """Carry a gradient back through `group_norm`.
 
@@ -540,7 +593,7 @@ def group_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCac
         TypeError: If `grad_output` does not hold floating-point numbers.
         ValueError: If it has another shape than y.
 
-    Source: derived in the chapter.
+    Source: derivative of `group_norm`.
     """
     normalized, inverse_deviation, scale, spatial_axes = cache
     spatial = normalized.ndim - spatial_axes
@@ -583,13 +636,26 @@ def rms_norm(
     Source: Zhang and Sennrich (2019).
     """
     _check_last(x, normalized_axes, epsilon, scale=scale)
-    mean_square = (x * x).mean(axis=tuple(range(-normalized_axes, 0)), keepdims=True)
-    inverse_deviation = _inverse_root(mean_square, epsilon)
-    normalized = x * inverse_deviation
+    normalized, inverse_root = _divide_by_root_mean_square(precision.single(x), normalized_axes, epsilon)
     y = normalized * _over_examples(scale, x, normalized_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, normalized_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_root, scale, normalized_axes)
 
 
+def _divide_by_root_mean_square(x: np.ndarray, last: int, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give x / sqrt(mean of x^2 + epsilon) and the inverse of that root, over the last axes."""
+    axes = tuple(range(-last, 0))
+    with np.errstate(over="ignore"):
+        mean_square = (x * x).mean(axis=axes, keepdims=True)
+    if _squares_are_lost(mean_square, epsilon):
+        unit = _unit(x, axes)
+        x = x / unit
+        inverse_root = _inverse_hypotenuse(unit * np.sqrt((x * x).mean(axis=axes, keepdims=True)), epsilon)
+        return x * (unit * inverse_root), inverse_root
+    inverse_root = _inverse_root(mean_square, epsilon)
+    return x * inverse_root, inverse_root
+
+
+@precision.rounded_once("grad_output")
 def rms_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCache) -> RMSNormGradients:
     """Carry a gradient back through `rms_norm`.
 
@@ -607,7 +673,7 @@ def rms_norm_backward(grad_output: Float[np.ndarray, "*shape"], cache: NormCache
         TypeError: If `grad_output` does not hold floating-point numbers.
         ValueError: If it has another shape than y.
 
-    Source: derived in the chapter.
+    Source: derivative of `rms_norm`.
     """
     normalized, inverse_root, scale, axes = cache
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "the output", normalized)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlnotes import checks
-from dlnotes.numpy import activations, network, objective, training
+from dlnotes.numpy import _krylov, activations, gradient_clipping, many_runs, network, objective
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Product = Callable[[np.ndarray], np.ndarray]
 _GUARD = 1e-2  # tolerance for the eigenvalue after those that are wanted
-_BLOCK = 4096  # products that are added up before the sum is taken to float64
 
 
 class Tridiagonal(NamedTuple):
@@ -63,14 +62,6 @@ class Solution(NamedTuple):
     residual_norms: np.ndarray
 
 
-class Tuning(NamedTuple):
-    """The learning rate and momentum that suit a quadratic best, and the factor by which the error falls a step."""
-
-    learning_rate: float
-    momentum: float
-    rate: float
-
-
 def flatten(
     parameters: Mapping[str, Float[np.ndarray, "..."]], *, run_axes: int = 0
 ) -> Float[np.ndarray, "*runs size"]:
@@ -87,7 +78,7 @@ def flatten(
         TypeError: If a parameter is not an array of floating-point numbers.
         ValueError: If there are no parameters, or one has fewer axes than `run_axes`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     run_axes = checks.integer("run_axes", run_axes, at_least=0)
     checks.integer("the number of parameters", len(parameters), at_least=1)
@@ -114,7 +105,7 @@ def unflatten(
         TypeError: If `vector` is not an array of floating-point numbers.
         ValueError: If it has not as many entries as the parameters.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.floating("vector", vector)
     run_axes = checks.integer("run_axes", run_axes, at_least=0)
@@ -209,7 +200,7 @@ def hessian_vector_product(
         TypeError: If an argument is of the wrong kind.
         ValueError: If the activation or the loss is unknown, or the shapes do not fit.
 
-    Source: Pearlmutter (1994), the R-operator; derived in the chapter.
+    Source: Pearlmutter (1994), the R-operator.
     """
     checks.choice("activation", activation, activations.SECOND_DERIVATIVES)
     checks.choice("loss", loss, LOSSES)
@@ -267,7 +258,7 @@ def dense_hessian(product: Product, size: int, *, dtype: type = np.float64) -> F
         TypeError: If `size` is no integer.
         ValueError: If it is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     size = checks.integer("size", size, at_least=1)
     return product(np.eye(size, dtype=dtype)).mT
@@ -288,44 +279,36 @@ def condition_number(hessian: Float[np.ndarray, "*runs n n"]) -> Float[Array, "*
         TypeError: If `hessian` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric, or has no rows.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     sizes = np.abs(np.linalg.eigvalsh(checks.symmetric("hessian", hessian)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = sizes.max(axis=-1) / sizes.min(axis=-1)
-    return np.where(np.isnan(ratio), np.inf, ratio)[()]
-
-
-def _inner(a: Float[np.ndarray, "*runs size"], b: Float[np.ndarray, "*runs size"]) -> Float[Array, "*runs"]:
-    """Give inner products to the precision of their numbers: a sum of a million products in float32 has five digits."""
-    blocks = a.shape[-1] // _BLOCK
-    whole = blocks * _BLOCK
-    parts = np.vecdot(*(x[..., :whole].reshape(*x.shape[:-1], blocks, _BLOCK) for x in (a, b)))
-    return (parts.sum(-1, dtype=np.float64) + np.vecdot(a[..., whole:], b[..., whole:])).astype(a.dtype)
+    largest, smallest = sizes.max(axis=-1), sizes.min(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(smallest == 0, np.inf, largest / smallest)[()]
 
 
 def _lanczos_steps(product: Product, start: np.ndarray, record: Tridiagonal, orthogonalize: bool) -> Iterator[int]:
     """Fill a record step by step; give the number of steps taken after each."""
     diagonal, off_diagonal, basis = record
     smallest = 10 * np.finfo(start.dtype).eps
-    vector = start / np.sqrt(_inner(start, start))[..., None]
+    vector = _krylov.unit(start)
     scale = np.zeros(start.shape[:-1], start.dtype)
     for step in range(diagonal.shape[-1]):
         basis[..., step, :] = vector
         image = product(vector)
-        diagonal[..., step] = _inner(image, vector)
+        diagonal[..., step] = _krylov.inner(image, vector)
         image = image - diagonal[..., step, None] * vector
         if step:
             image -= off_diagonal[..., step - 1, None] * basis[..., step - 1, :]
         if orthogonalize:
             known = basis[..., : step + 1, :]
             image -= ((image[..., None, :] @ known.mT) @ known)[..., 0, :]
-        length = np.sqrt(_inner(image, image))
+        length = np.asarray(gradient_clipping.norm(image, image.ndim - 1))
         scale = np.maximum(scale, np.maximum(np.abs(diagonal[..., step]), length))
         # What is left of a vector that the basis holds is rounding, and no direction.
         length = np.where(length > smallest * scale, length, 0)
         off_diagonal[..., step] = length
-        vector = image * np.where(length > 0, 1 / np.where(length > 0, length, 1), 0)[..., None]
+        vector = _krylov.divided(image, length)
         yield step + 1
 
 
@@ -365,7 +348,7 @@ def lanczos(
         TypeError: If `start` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If `start` is 0 or has no entries, or `steps` is outside its range.
 
-    Source: Lanczos (1950); derived in the chapter.
+    Source: Lanczos (1950).
     """
     record = _empty_record(start, _start("start", start, steps))
     for _ in _lanczos_steps(product, start, record, checks.instance("orthogonalize", orthogonalize, bool, "a bool")):
@@ -379,25 +362,37 @@ def _ritz_pairs(record: Tridiagonal, taken: int) -> tuple[np.ndarray, np.ndarray
     matrix = diagonal[..., None] * np.eye(taken)
     place = np.arange(taken - 1)
     matrix[..., place, place + 1] = matrix[..., place + 1, place] = off_diagonal[..., :-1]
-    values, vectors = np.linalg.eigh(matrix)
-    vectors *= np.where(vectors[..., :1, :] < 0, -1, 1)  # so that no eigenvector points away from the start
-    begun = np.cumprod(off_diagonal[..., :-1] > 0, axis=-1, dtype=np.float64)
-    counts = np.concatenate([np.ones((*begun.shape[:-1], 1)), begun], axis=-1)
-    return values, vectors, np.sum(np.square(vectors) * counts[..., None], axis=-2) > 0.5
+    begun = np.cumprod(off_diagonal[..., :-1] > 0, axis=-1, dtype=bool)
+    return _krylov.eigenpairs(matrix, np.concatenate([np.ones((*begun.shape[:-1], 1), bool), begun], axis=-1))
 
 
-def _wanted(record: Tridiagonal, taken: int, count: int, which: str) -> tuple[np.ndarray, ...]:
+_RANKINGS = {"magnitude": np.abs, "largest": np.positive, "smallest": np.negative}
+
+
+def _wanted(space: _krylov.Space, count: int, which: str) -> tuple[np.ndarray, ...]:
     """Choose Ritz pairs: values, vectors (columns), residuals, and bounds of the errors of the values."""
-    values, vectors, real = _ritz_pairs(record, taken)
-    residuals = np.abs(record.off_diagonal[..., taken - 1, None] * vectors[..., -1, :])
+    taken = space.taken
+    values, vectors, real = _krylov.eigenpairs(space.matrix[..., :taken, :taken], space.alive[..., :taken])
+    residuals = space.residuals(vectors)
     distances = np.abs(values[..., None] - values[..., None, :]) + np.where(np.eye(taken), np.inf, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.fmin(residuals, residuals * residuals / distances.min(axis=-1))
-    ranking = {"magnitude": np.abs(values), "largest": values, "smallest": -values}[which]
-    order = np.argsort(np.where(real, -ranking, np.inf), axis=-1, stable=True)[..., :count]
+        errors = np.fmin(residuals, residuals * (residuals / distances.min(axis=-1)))
+    order = np.argsort(np.where(real, -_RANKINGS[which](values), np.inf), axis=-1, stable=True)[..., :count]
     values = np.where(real, values, np.nan)
     chosen = [np.take_along_axis(array, order, axis=-1) for array in (values, residuals, errors)]
     return chosen[0], np.take_along_axis(vectors, order[..., None, :], axis=-1), chosen[1], chosen[2]
+
+
+def _settled(space: _krylov.Space, found: tuple[np.ndarray, ...], count: int, which: str, tolerance: float) -> bool:
+    """Say whether the wanted eigenvalues are exact enough and the one after them is clearly another."""
+    values, _, residuals, errors = found
+    if values.shape[-1] <= count or not np.all(errors[..., :count] <= tolerance * np.abs(values[..., :count])):
+        return False
+    enough = max(tolerance, _GUARD) * np.abs(values[..., count])
+    if not space.first:
+        return bool(np.all(errors[..., count] <= enough))
+    ranks = _RANKINGS[which](values)
+    return bool(np.all(residuals[..., count] <= np.maximum(enough, (ranks[..., count - 1] - ranks[..., count]) / 2)))
 
 
 def top_eigenvalues(
@@ -411,11 +406,13 @@ def top_eigenvalues(
 ) -> Eigenvalues:
     """Find extreme eigenvalues of a symmetric matrix from products with it, by Lanczos' method.
 
-    A Ritz pair (theta, v) of the tridiagonal matrix has the residual r = |b_k v_k|, and theta is within
-    min(r, r^2 / gap) of an eigenvalue, with gap the distance to the others. The search ends when this is at most
-    tolerance * |theta| for all that are wanted, and a hundredth of |theta| for one more, a guard; it is looked at in
-    every fifth step. The bound cannot tell that an eigenvalue was passed over of which the start vector has little. By
-    the time that the guard settles, such a one has mostly appeared.
+    A Ritz pair (theta, v) has the residual r = |H v - theta v|, and theta is within min(r, r^2 / gap) of an eigenvalue,
+    with gap the distance to the others. A first search ends when this is at most tolerance * |theta| for all that are
+    wanted, and a hundredth of |theta| for one more, a guard; it is looked at in every fifth step. The bound cannot tell
+    that an eigenvalue was passed over of which the start vector has little, or one so close to another that both look
+    like one. Therefore a second search begins with another vector, at right angles to the vectors that were found,
+    and all count together. It ends when two looks in a row find the wanted ones exact enough and the guard clearly
+    below them. Its vector is the start with its entries at other places and with other signs, as random as the start.
 
     Args:
         product: Multiplies vectors of the shape of `start` by H.
@@ -427,15 +424,15 @@ def top_eigenvalues(
 
     Returns:
         The eigenvalues, shape (*runs, count), the first wanted first; their vectors as rows; the residuals; the
-        products taken. A residual tells what accuracy was reached where `steps` ended the search. From one start
-        vector an eigenvalue is found once, however often it occurs; where the space ends before `count` are found, the
-        rest is not a number.
+        products taken. A residual tells what accuracy was reached where `steps` ended the search. Where that is before
+        `count` are found, the rest is not a number. An eigenvalue that occurs more than twice may be found less often
+        than it occurs.
 
     Raises:
         TypeError: If `start` is not an array of floating-point numbers.
         ValueError: If `start` is 0 or another argument is outside its range.
 
-    Source: Lanczos (1950); the bound is derived in the chapter.
+    Source: Lanczos (1950); Parlett (1998) for the bound.
     """
     checks.rank("start", checks.floating("start", start), at_least=1)
     checks.not_zero("start", checks.axis("start", start, -1, at_least=1, described="entry"))
@@ -443,17 +440,25 @@ def top_eigenvalues(
     checks.choice("which", which, ("magnitude", "largest", "smallest"))
     tolerance = checks.real("tolerance", tolerance, above=0)
     steps = min(max(checks.integer("steps", steps, at_least=1), count), start.shape[-1])
-    record = _empty_record(start, steps)
-    for taken in _lanczos_steps(product, start, record, True):
-        if taken < steps and (taken < 2 * count or taken % 5):
+    space, looks = _krylov.Space(product, start, steps), 0
+    while True:
+        space.step()
+        ended = space.products == steps or space.taken == start.shape[-1]
+        if not ended and not np.all(space.length):
+            space.restart(space.length == 0)
+        if not ended and (space.products % 5 or space.products < 2 * count):
             continue
-        values, rotation, residuals, errors = _wanted(record, taken, count + 1, which)
-        asked = np.where(np.arange(values.shape[-1]) < count, tolerance, max(tolerance, _GUARD))
-        if np.all((errors <= asked * np.abs(values)) | np.isnan(values)):
+        found = values, rotation, residuals, _ = _wanted(space, count + 1, which)
+        looks = looks + 1 if _settled(space, found, count, which, tolerance) else 0
+        if ended or (looks == 2 and space.first):
             break
+        if looks and not space.first:
+            looks = 0
+            space.keep(values[..., :count], rotation[..., :count])
     values, rotation, residuals = values[..., :count], rotation[..., :count], residuals[..., :count]
-    vectors = rotation.mT.astype(start.dtype) @ record.basis[..., :taken, :]
-    return Eigenvalues(values.astype(start.dtype), vectors, residuals.astype(start.dtype), taken)
+    vectors = rotation.mT.astype(start.dtype) @ space.basis[..., : space.taken, :]
+    vectors *= np.where(np.vecdot(vectors, space.towards[..., None, :]) < 0, -1, 1)[..., None]  # none points away
+    return Eigenvalues(values.astype(start.dtype), vectors, residuals.astype(start.dtype), space.products)
 
 
 def stochastic_lanczos_quadrature(
@@ -478,7 +483,7 @@ def stochastic_lanczos_quadrature(
         TypeError: If `starts` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If a start is 0 or has no entries, or `steps` is outside its range.
 
-    Source: Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019); derived in the chapter.
+    Source: Golub and Welsch (1969); Ghorbani et al. (2019).
     """
     values, vectors, _ = _ritz_pairs(lanczos(product, starts, steps), steps)
     return values, np.square(vectors[..., 0, :])
@@ -506,10 +511,10 @@ def rademacher(
         TypeError: If a size is no integer or `generator` no Generator.
         ValueError: If a size is below 0, or an array of generators has not the shape of `runs`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     shape, runs = checks.shape("shape", shape), checks.shape("runs", runs)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     drawn = [each.integers(0, 2, shape, dtype=np.int8) * 2 - 1 for each in generators.reshape(-1)]
     return np.array(drawn, dtype).reshape(*runs, *shape)
 
@@ -543,7 +548,7 @@ def spectral_density(
         TypeError: If `starts` is not an array of floating-point numbers.
         ValueError: If an argument is outside its range.
 
-    Source: Ghorbani, Krishnan and Xiao (2019); derived in the chapter.
+    Source: Ghorbani et al. (2019).
     """
     checks.rank("starts", checks.floating("starts", starts), at_least=2)
     points = checks.integer("points", points, at_least=2)
@@ -551,7 +556,9 @@ def spectral_density(
     nodes, weights = stochastic_lanczos_quadrature(product, starts, steps)
     low, high = float(nodes[weights > 0].min()), float(nodes[weights > 0].max())
     if width is None:
-        width = (high - low) / 100 or max(abs(high), 1.0) / 100
+        size = max(abs(low), abs(high))
+        # A range that is rounding alone is none: all eigenvalues are one.
+        width = ((high - low) if high - low > 100 * np.finfo(starts.dtype).eps * size else size or 1.0) / 100
     width = checks.real("width", width, above=0)
     grid = np.linspace(low - 5 * width, high + 5 * width, points)
     density = np.zeros((*nodes.shape[:-2], points))
@@ -580,17 +587,46 @@ def newton_step(
 
     Raises:
         TypeError: If an argument is not an array of floating-point numbers.
-        ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular.
+        ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular up to rounding: if its
+            smallest eigenvalue is, in magnitude, at most n times the machine epsilon of the largest.
 
-    Source: Newton's method for the zero of the gradient; derived in the chapter.
+    Derivation: the gradient of the quadratic is g + H step; it is 0 at step = -H^-1 g.
+
+    Source: derived here.
     """
     checks.symmetric("hessian", hessian)
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
-    damped = hessian + checks.real("damping", damping, at_least=0) * np.eye(hessian.shape[-1], dtype=hessian.dtype)
-    try:
-        return -np.linalg.solve(damped, gradient[..., None])[..., 0]
-    except np.linalg.LinAlgError as error:
-        raise ValueError(f"hessian must be regular with damping {damping}, got a singular matrix") from error
+    values, vectors = np.linalg.eigh(hessian)
+    values = regular(values + checks.real("damping", damping, at_least=0), damping)
+    return -(vectors @ ((vectors.mT @ gradient[..., None])[..., 0] / values)[..., None])[..., 0]
+
+
+def regular(eigenvalues: Float[np.ndarray, "*runs n"], damping: float) -> Float[np.ndarray, "*runs n"]:
+    """Give eigenvalues back unless the matrix they belong to is singular up to rounding.
+
+        min |lambda_i| > n u max |lambda_i|,    u the machine epsilon
+
+    Args:
+        eigenvalues: lambda, damped already.
+        damping: For the message.
+
+    Returns:
+        The eigenvalues.
+
+    Raises:
+        TypeError: If `eigenvalues` is not an array of floating-point numbers.
+        ValueError: If a run has an eigenvalue that is 0 up to rounding.
+
+    Source: definition.
+    """
+    sizes = np.abs(checks.rank("eigenvalues", checks.floating("eigenvalues", eigenvalues), at_least=1))
+    smallest, largest = sizes.min(axis=-1), sizes.max(axis=-1)
+    if not np.all(smallest > sizes.shape[-1] * np.finfo(sizes.dtype).eps * largest):
+        raise ValueError(
+            f"hessian must be regular with damping {damping}, got an eigenvalue that is 0 up to rounding "
+            f"({float(smallest.min()):g} beside {float(largest.max()):g})"
+        )
+    return eigenvalues
 
 
 def conjugate_gradient(
@@ -617,13 +653,18 @@ def conjugate_gradient(
         TypeError: If `right_side` is not an array of floating-point numbers.
         ValueError: If an argument is outside its range, or a direction without positive curvature is met.
 
-    Source: Hestenes and Stiefel (1952); derived in the chapter.
+    Source: Hestenes and Stiefel (1952).
     """
-    checks.rank("right_side", checks.floating("right_side", right_side), at_least=1)
+    checks.axis("right_side", checks.floating("right_side", right_side), -1, at_least=1, described="entry")
     tolerance = checks.real("tolerance", tolerance, above=0)
     steps = right_side.shape[-1] if steps is None else checks.integer("steps", steps, at_least=1)
-    solution, residual, direction = np.zeros_like(right_side), right_side, right_side
-    square = np.vecdot(residual, residual)
+    # In units of a power of 2 near the largest entry, no square over- or underflows and no digit changes.
+    largest = np.abs(right_side).max(axis=-1, initial=0)
+    unit = np.where(np.isfinite(largest) & (largest > 0), np.exp2(np.frexp(largest)[1] - 1.0), 1).astype(
+        right_side.dtype
+    )
+    residual = direction = right_side / unit[..., None]
+    solution, square = np.zeros_like(right_side), np.vecdot(residual, residual)
     goal, norms = tolerance * tolerance * square, [np.sqrt(square)]
     for _ in range(steps):
         active = square > goal
@@ -639,73 +680,7 @@ def conjugate_gradient(
         before, square = square, np.vecdot(residual, residual)
         direction = residual + (square / np.where(active, before, 1))[..., None] * direction
         norms.append(np.sqrt(square))
-    return Solution(solution, np.stack(norms, axis=-1))
-
-
-def convergence_rate(
-    eigenvalues: Float[np.ndarray, "*runs n"],
-    learning_rate: float | Float[np.ndarray, "*runs"],
-    momentum: float | Float[np.ndarray, "*runs"] = 0.0,
-) -> Float[Array, "*runs"]:
-    """Give the factor by which gradient descent with momentum shrinks the error on a quadratic, in the long run.
-
-    Along an eigenvector of eigenvalue l the error follows e_(t+1) = (1 + b - h l) e_t - b e_(t-1), a line of numbers
-    that grows as the larger root of
-
-        r^2 - (1 + b - h l) r + b = 0
-
-    Args:
-        eigenvalues: l, of the Hessian.
-        learning_rate: h, above 0.
-        momentum: b, from 0 to below 1; 0 is plain gradient descent.
-
-    Returns:
-        The largest magnitude of a root over all eigenvalues; 1 or more where the method does not converge.
-
-    Raises:
-        TypeError: If `eigenvalues` is not an array of floating-point numbers.
-        ValueError: If a hyperparameter is outside its range.
-
-    Source: Polyak (1964); derived in the chapter.
-    """
-    checks.rank("eigenvalues", checks.floating("eigenvalues", eigenvalues), at_least=1)
-    step = np.asarray(checks.reals("learning_rate", learning_rate, above=0), eigenvalues.dtype)[..., None]
-    inertia = np.asarray(checks.reals("momentum", momentum, at_least=0, below=1), eigenvalues.dtype)[..., None]
-    middle = np.abs(1 + inertia - step * eigenvalues)
-    discriminant = middle * middle - 4 * inertia
-    real = (middle + np.sqrt(np.maximum(discriminant, 0))) / 2
-    return np.where(discriminant >= 0, real, np.sqrt(inertia)).max(axis=-1)
-
-
-def best_tuning(smallest: float, largest: float, *, with_momentum: bool = True) -> Tuning:
-    """Give the hyperparameters with the least `convergence_rate` on a quadratic, from the ends of its spectrum.
-
-        with momentum       h = 4 / (L^(1/2) + l^(1/2))^2,  b = rate^2,  rate = (k^(1/2) - 1) / (k^(1/2) + 1)
-        gradient descent    h = 2 / (L + l),                b = 0,       rate = (k - 1) / (k + 1)
-
-    with k = L / l the condition number.
-
-    Args:
-        smallest: l, the smallest eigenvalue, above 0.
-        largest: L, the largest, at least l.
-        with_momentum: False for gradient descent.
-
-    Returns:
-        Learning rate h, momentum b and the rate.
-
-    Raises:
-        TypeError: If `with_momentum` is no bool.
-        ValueError: If the eigenvalues are not positive or not in order.
-
-    Source: Polyak (1964); derived in the chapter.
-    """
-    smallest = checks.real("smallest", smallest, above=0)
-    largest = checks.real("largest", largest, at_least=smallest)
-    if checks.instance("with_momentum", with_momentum, bool, "a bool"):
-        low, high = math.sqrt(smallest), math.sqrt(largest)
-        rate = (high - low) / (high + low)
-        return Tuning(4 / (high + low) ** 2, rate * rate, rate)
-    return Tuning(2 / (largest + smallest), 0.0, (largest - smallest) / (largest + smallest))
+    return Solution(solution * unit[..., None], np.stack(norms, axis=-1) * unit[..., None])
 
 
 def steps_to_tolerance(rate: float, tolerance: float) -> float:
@@ -723,7 +698,7 @@ def steps_to_tolerance(rate: float, tolerance: float) -> float:
     Raises:
         ValueError: If an argument is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     rate = checks.real("rate", rate, at_least=0)
     tolerance = checks.real("tolerance", tolerance, above=0, below=1)
@@ -758,7 +733,7 @@ def descend_quadratic(
         TypeError: If an array does not hold floating-point numbers or `steps` is no integer.
         ValueError: If the shapes differ or an argument is outside its range.
 
-    Source: Polyak (1964); derived in the chapter.
+    Source: Polyak (1964).
     """
     checks.floating("eigenvalues", eigenvalues)
     checks.same_shape("eigenvalues", eigenvalues, "start", checks.floating("start", start))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import training
+from dlnotes import checks, precision
+from dlnotes.numpy import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -88,7 +88,7 @@ def dropout_mask(
     if rates.ndim:
         checks.shaped("p", rates, runs, of="runs")
     rates = np.broadcast_to(rates, runs)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     mask = np.empty((*runs, math.prod(shape)), dtype=bool)
     for run in np.ndindex(*runs):
         for start in range(0, mask.shape[-1], _BLOCK):  # so that the random bytes stay in the cache
@@ -107,7 +107,8 @@ def dropout(
 
         y = mask * x / (1 - p)
 
-    Over masks the mean of y is x, so nothing has to be done at test time. Where p = 1 everything is dropped and y is 0.
+    Over masks the mean of y is x, so nothing has to be done at test time. Where p = 1 everything is dropped, and y is 0
+    if x is finite.
 
     Args:
         x: Activations, of any shape.
@@ -116,7 +117,8 @@ def dropout(
         out: An array to write y into, x itself if it is not needed any more. Saves the time to fetch fresh memory.
 
     Returns:
-        y, of the shape of the mask and the dtype of x. What is not finite in x is not removed: 0 * inf is nan.
+        y, of the shape of the mask and the dtype of x. What is not finite in x stays to be seen: dropped or kept with
+        p = 1, it gives 0 * inf = nan.
 
     Raises:
         TypeError: If `x` does not hold floating-point numbers or `mask` booleans.
@@ -138,7 +140,7 @@ def _multiplier(p: float | np.ndarray, y: np.ndarray) -> float | np.ndarray:
     p = np.asarray(checks.reals("p", p, at_least=0, at_most=1), dtype=np.float64)
     checks.shaped("p", p, y.shape[: p.ndim], of="the leading axes of mask")
     keep = 1 - p
-    return training.per_run(np.where(keep > 0, 1 / np.where(keep > 0, keep, 1), 0), y)
+    return many_runs.aligned(np.where(keep > 0, 1 / np.where(keep > 0, keep, 1), 0), y)
 
 
 def dropout_backward(
@@ -165,7 +167,7 @@ def dropout_backward(
         TypeError: If `grad_output` does not hold floating-point numbers or `mask` booleans.
         ValueError: If the shapes differ or `p` is out of range.
 
-    Source: derived in the chapter.
+    Source: derivative of `dropout`.
     """
     checks.booleans("mask", mask)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "mask", mask)
@@ -234,12 +236,13 @@ def spatial_dropout_backward(
         TypeError: If `grad_output` does not hold floating-point numbers or `mask` booleans.
         ValueError: If the shapes do not fit or an argument is out of range.
 
-    Source: derived in the chapter.
+    Source: derivative of `spatial_dropout`.
     """
     checks.floating("grad_output", grad_output)
     return dropout_backward(grad_output, _over_positions(mask, grad_output, spatial_axes), p)
 
 
+@precision.rounded_once("x")
 def linear_dropout_penalty(
     weight: Float[np.ndarray, "*runs features"], x: Float[np.ndarray, "*own examples features"], p: float
 ) -> Float[Array, "*runs"]:
@@ -262,15 +265,20 @@ def linear_dropout_penalty(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes do not fit, there are no examples, or `p` is out of range.
 
-    Source: derived in the chapter; Srivastava et al. (2014).
+    Derivation: a dropped feature x m / (1 - p) has mean x and variance x^2 p / (1 - p); the masks are independent, so
+    that the variances of the terms of x w add up.
+
+    Source: Srivastava et al. (2014); derived here.
     """
     p = checks.real("p", p, at_least=0, below=1)
     checks.rank("weight", checks.floating("weight", weight), at_least=1)
     checks.rank("x", checks.floating("x", x), at_least=2)
     checks.axis("x", x, -2, at_least=1, described="examples")
     checks.last_axes("x", x, weight.shape[-1], of="weight")
-    second_moment = (x * x).mean(axis=-2)
-    return p / (1 - p) * (weight * weight * second_moment).sum(axis=-1)
+    largest = np.abs(x).max(axis=-2, keepdims=True)  # divided out, so that large times small is no 0 times inf
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(x.dtype)
+    moved = weight * scale[..., 0, :]
+    return p / (1 - p) * (moved * moved * np.square(x / scale).mean(axis=-2)).sum(axis=-1)
 
 
 def _entropy(probabilities: np.ndarray) -> np.ndarray:
@@ -279,6 +287,7 @@ def _entropy(probabilities: np.ndarray) -> np.ndarray:
     return -(probabilities * logs).sum(axis=-1)
 
 
+@precision.rounded_once("probabilities")
 def monte_carlo_prediction(
     probabilities: Float[np.ndarray, "*runs passes examples classes"],
 ) -> MonteCarloPrediction:
@@ -300,7 +309,7 @@ def monte_carlo_prediction(
         TypeError: If `probabilities` does not hold floating-point numbers.
         ValueError: If it has fewer than three axes, no passes or classes, or negative numbers.
 
-    Source: Gal and Ghahramani (2016) for the passes; the decomposition is derived in the chapter.
+    Source: Gal and Ghahramani (2016) for the passes; Houlsby et al. (2011) for the mutual information.
     """
     checks.rank("probabilities", checks.floating("probabilities", probabilities), at_least=3)
     checks.axis("probabilities", probabilities, -3, at_least=1, described="passes")

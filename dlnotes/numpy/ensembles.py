@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import training
+from dlnotes import checks, precision
+from dlnotes.numpy import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -55,12 +55,14 @@ def _shares(weights: np.ndarray | None, log_probabilities: np.ndarray) -> np.nda
         shares = np.full(members, 1 / members)
     else:
         checks.shaped("weights", checks.floating("weights", weights), (members,), of="the members")
-        total = checks.reals("weights", weights, at_least=0).sum()
-        checks.reals("sum of weights", total, above=0)
-        shares = weights / total
+        largest = checks.reals("weights", weights, at_least=0).max()
+        checks.reals("largest of weights", largest, above=0)
+        shares = precision.single(weights / largest)  # first, so that the sum is finite
+        shares = shares / shares.sum()
     return shares.astype(log_probabilities.dtype)[:, None, None]
 
 
+@precision.rounded_once("log_probabilities")
 def average_probabilities(
     log_probabilities: Float[np.ndarray, "*runs members examples classes"],
     *,
@@ -68,9 +70,11 @@ def average_probabilities(
 ) -> Float[np.ndarray, "*runs examples classes"]:
     """Average the probabilities of the members, from logarithm to logarithm.
 
-        ln p = m + ln sum_k share_k exp(l_k - m),    m = max_k l_k,    shares 1/M or in proportion to the weights
+        ln p = m + ln sum_k exp(a_k - m),    a_k = ln share_k + l_k,    m = max_k a_k
+        shares 1/M, or in proportion to the weights
 
-    Taken out of the exponentials, m keeps the average accurate where all members give a class next to no chance.
+    Taken out of the exponentials, m keeps the average accurate where all members that count give a class next to no
+    chance.
 
     Args:
         log_probabilities: l, shape (*runs, members, examples, classes), at least one member.
@@ -85,15 +89,22 @@ def average_probabilities(
             weights
             do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     shares = _shares(weights, _checked(log_probabilities))
-    largest = log_probabilities.max(axis=-3, keepdims=True)
+    with np.errstate(divide="ignore"):  # ln 0 = -inf is right where a member does not count
+        return _log_sum_exp(np.log(shares) + log_probabilities, -3).squeeze(-3)
+
+
+def _log_sum_exp(terms: np.ndarray, axis: int) -> np.ndarray:
+    """Give ln sum exp along an axis, which is kept; -inf where all terms are."""
+    largest = terms.max(axis=axis, keepdims=True)
     base = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore"):  # ln 0 = -inf is right where no member gives the class a chance
-        return (np.log((shares * np.exp(log_probabilities - base)).sum(axis=-3, keepdims=True)) + base).squeeze(-3)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(terms - base).sum(axis=axis, keepdims=True)) + base
 
 
+@precision.rounded_once("log_probabilities")
 def geometric_average(
     log_probabilities: Float[np.ndarray, "*runs members examples classes"],
     *,
@@ -116,18 +127,19 @@ def geometric_average(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If there are no members, a number is above 0, or the weights do not fit.
 
-    Source: derived in the chapter.
+    Derivation: the logits differ from l_k by a number for each example, which the normalization takes out again.
+
+    Source: derived here.
     """
     shares = _shares(weights, _checked(log_probabilities))
     # A member that counts 0 does not rule anything out: 0 * inf is taken as 0.
     average = np.where(shares > 0, log_probabilities, 0)
     average = (shares * average).sum(axis=-3)
-    largest = average.max(axis=-1, keepdims=True)
-    base = np.where(np.isfinite(largest), largest, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return average - (np.log(np.exp(average - base).sum(axis=-1, keepdims=True)) + base)
+    with np.errstate(invalid="ignore"):
+        return average - _log_sum_exp(average, -1)
 
 
+@precision.rounded_once("log_probabilities")
 def negative_log_likelihood(
     log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"]
 ) -> Float[Array, "*runs"]:
@@ -146,7 +158,7 @@ def negative_log_likelihood(
         TypeError: If an array is of a wrong kind.
         ValueError: If there are no examples, a number is above 0, or the labels do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     _checked(log_probabilities, axes=2)
     checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
@@ -156,6 +168,7 @@ def negative_log_likelihood(
     return -log_probabilities[..., np.arange(examples), labels].mean(axis=-1)
 
 
+@precision.rounded_once("log_probabilities")
 def jensen_gap(
     log_probabilities: Float[np.ndarray, "*runs members examples classes"], labels: Int[np.ndarray, " examples"]
 ) -> Float[Array, "*runs"]:
@@ -168,18 +181,21 @@ def jensen_gap(
         labels: The class of each example, from 0 to classes - 1.
 
     Returns:
-        Nats an example, shape (*runs,); 0 where all members say the same.
+        Nats an example, shape (*runs,); 0 where all members say the same, inf where some but not all rule a label out,
+        nan where all do.
 
     Raises:
         TypeError: If an array is of a wrong kind.
         ValueError: If there are no members or examples, a number is above 0, or the labels do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     members = negative_log_likelihood(_checked(log_probabilities), labels).mean(axis=-1)
-    return members - negative_log_likelihood(average_probabilities(log_probabilities), labels)
+    with np.errstate(invalid="ignore"):
+        return members - negative_log_likelihood(average_probabilities(log_probabilities), labels)
 
 
+@precision.rounded_once("log_probabilities")
 def disagreement(log_probabilities: Float[np.ndarray, "*runs members examples classes"]) -> Float[Array, "*runs"]:
     """Give the share of pairs of members, over all examples, that name another class.
 
@@ -195,7 +211,7 @@ def disagreement(log_probabilities: Float[np.ndarray, "*runs members examples cl
         TypeError: If `log_probabilities` does not hold floating-point numbers.
         ValueError: If there are fewer than two members or no examples, or a number is above 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     members, _, classes = _checked(log_probabilities).shape[-3:]
     checks.axis("log_probabilities", log_probabilities, -3, at_least=2, described="members")
@@ -206,6 +222,7 @@ def disagreement(log_probabilities: Float[np.ndarray, "*runs members examples cl
     return (1 - agreeing.mean(axis=-1)).astype(log_probabilities.dtype)
 
 
+@precision.rounded_once("log_probabilities")
 def greedy_selection(
     log_probabilities: Float[np.ndarray, "members examples classes"], labels: Int[np.ndarray, " examples"], size: int
 ) -> Selection:
@@ -241,7 +258,7 @@ def greedy_selection(
         members.append(int(candidates.argmin()))
         losses.append(candidates[members[-1]])
         total = np.logaddexp(total, own[members[-1]])
-    return Selection(np.array(members), np.array(losses))
+    return Selection(np.array(members), np.array(losses, dtype=own.dtype))
 
 
 def snapshot_steps(steps: int, cycles: int) -> Int[np.ndarray, " cycles"]:
@@ -272,6 +289,7 @@ class ExponentialWeightAverage:
 
         average <- decay average + (1 - decay) w
 
+    The average of weights of 16 bits is kept in float32, as (1 - decay) w is less than what 16 bits can add.
     It begins at the first weights, so nothing has to be corrected; about 1 / (1 - decay) steps count. Batch-norm
     statistics do not belong to averaged weights: estimate them anew on the training data.
 
@@ -288,14 +306,16 @@ class ExponentialWeightAverage:
 
     def init(self, params: Arrays) -> WeightAverageState:
         """Begin at these weights."""
-        return WeightAverageState(1, {name: np.array(w) for name, w in params.items()})
+        return WeightAverageState(1, {name: np.array(precision.single(w)) for name, w in params.items()})
 
     def update(self, params: Arrays, state: WeightAverageState) -> WeightAverageState:
         """Take in the weights after another step."""
         checks.same_names("params", params, "state.average", state.average)
         average = {}
         for name, w in params.items():
-            decay, rest = training.per_run(self.decay, w), training.per_run(1 - self.decay, w)
+            w = precision.single(w)
+            decay, rest = many_runs.aligned(self.decay, w), many_runs.aligned(1 - self.decay, w)
+            checks.same_shape(f"params[{name!r}]", w, f"state.average[{name!r}]", state.average[name])
             average[name] = decay * state.average[name] + rest * w
         return WeightAverageState(state.count + 1, average)
 
@@ -306,18 +326,22 @@ class EqualWeightAverage:
 
         average <- average + (w - average) / (count + 1)
 
-    Batch-norm statistics do not belong to averaged weights: estimate them anew on the training data.
+    The average of weights of 16 bits is kept in float32. Batch-norm statistics do not belong to averaged weights:
+    estimate them anew on the training data.
 
     Source: Izmailov et al. (2018).
     """
 
     def init(self, params: Arrays) -> WeightAverageState:
         """Begin with these weights as the first of the average."""
-        return WeightAverageState(1, {name: np.array(w) for name, w in params.items()})
+        return WeightAverageState(1, {name: np.array(precision.single(w)) for name, w in params.items()})
 
     def update(self, params: Arrays, state: WeightAverageState) -> WeightAverageState:
         """Take in another set of weights."""
         checks.same_names("params", params, "state.average", state.average)
         count = state.count + 1
-        average = {name: state.average[name] + (w - state.average[name]) / count for name, w in params.items()}
+        average = {}
+        for name, w in params.items():
+            own = checks.same_shape(f"state.average[{name!r}]", state.average[name], f"params[{name!r}]", w)
+            average[name] = own + (precision.single(w) / count - own / count)  # a difference of w could overflow
         return WeightAverageState(count, average)

@@ -57,7 +57,7 @@ def difference_error(
     Raises:
         ValueError: If an argument is outside its range.
 
-    Source: Taylor's theorem; derived in the chapter.
+    Source: Taylor's theorem, as in gradient_checking#eq-forward-bound and gradient_checking#eq-centered-bound.
     """
     step = checks.real("step", step, above=0)
     checks.choice("method", method, METHODS)
@@ -91,7 +91,7 @@ def best_step_size(
     Raises:
         ValueError: If an argument is outside its range.
 
-    Source: the zero of the derivative of the bound; derived in the chapter.
+    Source: derived in gradient_checking#eq-forward-best and gradient_checking#eq-centered-best.
     """
     checks.choice("method", method, METHODS)
     value = checks.real("value", value, above=0)
@@ -107,7 +107,8 @@ def best_step_size(
 def _values(function: Callable, points: np.ndarray, batched: bool) -> np.ndarray:
     """Evaluate a function at many points: at all of them in one call, or one by one."""
     if not batched:
-        return np.stack([function(point) for point in points])
+        values = [np.asarray(function(point)) for point in points]
+        return np.array([checks.shaped("function(point)", value, (), of="it is one number") for value in values])
     values = np.array(function(points))  # a copy, since the caller moves the points in place
     if values.shape != points.shape[:1]:
         raise ValueError(
@@ -115,6 +116,18 @@ def _values(function: Callable, points: np.ndarray, batched: bool) -> np.ndarray
             "(a function that takes no run axis needs batched=False)"
         )
     return values
+
+
+def _steps(x: np.ndarray, method: str, step: float | None) -> np.ndarray:
+    """Give the step of each coordinate: one that follows its size, or that which is asked for unless it is lost."""
+    sizes = np.abs(x.reshape(-1))
+    best = x.dtype.type(best_step_size(method, dtype=x.dtype))
+    if step is None:
+        return np.full_like(sizes, best) if method == "complex" else best * np.maximum(sizes, 1)
+    step, largest = checks.real("step", step, above=0), sizes.max(initial=0)
+    if method != "complex" and np.isfinite(largest):
+        checks.real("step", step, above=float(np.spacing(largest)) / 2)
+    return np.full_like(sizes, step)
 
 
 def numerical_gradient(
@@ -132,7 +145,8 @@ def numerical_gradient(
         centered   (f(x + h e_i) - f(x - h e_i)) / (2 h)
         complex    Im f(x + j h e_i) / h,  with j^2 = -1
 
-    What is divided by is the distance between the two points as they were rounded, not h.
+    What is divided by is the distance between the two points as they were rounded, not h. By default h is
+    `best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,): the moved copies of
@@ -140,7 +154,8 @@ def numerical_gradient(
             be analytic: no absolute value, no maximum, no conjugate.
         x: The point, of any shape.
         method: "forward", "centered" or "complex".
-        step: h, above 0; by default `best_step_size` of the method for the dtype of `x`.
+        step: h, above 0, for every coordinate; by default as said above. A complex step is not rounded: for it the
+            default is `best_step_size`.
         batched: False for a function that takes one point, of the shape of `x`; it is then called once for each.
         chunk: How many coordinates one call moves, at least 1; it bounds the memory. More is slower where the passes no
             longer fit the cache.
@@ -150,14 +165,15 @@ def numerical_gradient(
 
     Raises:
         TypeError: If `x` is not an array of floating-point numbers.
-        ValueError: If an argument is outside its range, or `function` does not return one value for each run.
+        ValueError: If an argument is outside its range, `function` does not return one value for each run, or `step` is
+            lost: so small that a coordinate plus it is rounded to the coordinate.
 
-    Source: the definition of the derivative; derived in the chapter.
+    Source: derived in gradient_checking#eq-centered-truncation; the complex step in gradient_checking#eq-complex-step.
     """
     checks.floating("x", x)
     checks.choice("method", method, METHODS)
-    step = best_step_size(method, dtype=x.dtype) if step is None else checks.real("step", step, above=0)
     chunk = checks.integer("chunk", chunk, at_least=1)
+    steps = _steps(x, method, step)
     flat = x.reshape(-1).astype(np.result_type(x, 1j) if method == "complex" else x.dtype)
     points = np.repeat(flat[None], min(chunk, flat.size), axis=0)
     gradient = np.empty(x.size, x.dtype)
@@ -166,14 +182,14 @@ def numerical_gradient(
         columns = np.arange(first, min(first + chunk, x.size))
         rows = columns - first
         moved = points[: len(rows)].reshape(-1, *x.shape)
-        ahead = points[rows, columns] = flat[columns] + (1j * step if method == "complex" else step)
+        ahead = points[rows, columns] = flat[columns] + (1j if method == "complex" else 1) * steps[columns]
         values = _values(function, moved, batched)
         if method == "complex":
-            gradient[columns] = values.imag / step
+            gradient[columns] = values.imag / steps[columns]
         elif method == "forward":
             gradient[columns] = (values - start) / (ahead - flat[columns])
         else:
-            behind = points[rows, columns] = flat[columns] - step
+            behind = points[rows, columns] = flat[columns] - steps[columns]
             gradient[columns] = (values - _values(function, moved, batched)) / (ahead - behind)
         points[rows, columns] = flat[columns]
     return gradient.reshape(x.shape)
@@ -189,13 +205,16 @@ def directional_derivatives(
 ) -> Float[np.ndarray, " directions"]:
     """Differentiate a scalar function of an array along given directions, by centered differences.
 
-        (f(x + h d) - f(x - h d)) / (2 h)
+        (f(x + h d) - f(x - h d)) / t,    t = d.m / d.d,    m = (x + h d) - (x - h d) as rounded
+
+    Without rounding the move m is 2 h d and t is 2 h. By default h is `best_step_size` times the larger of 1 and the
+    mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the points.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,).
         x: The point, of any shape.
         directions: The directions d, each of the shape of `x`; all are moved along in one call.
-        step: h, above 0; by default `best_step_size` for the dtype of `x`.
+        step: h, above 0; by default as said above.
         batched: False for a function that takes one point, of the shape of `x`.
 
     Returns:
@@ -203,18 +222,36 @@ def directional_derivatives(
 
     Raises:
         TypeError: If `x` or `directions` is not an array of floating-point numbers.
-        ValueError: If an argument is outside its range, or `function` does not return one value for each run.
+        ValueError: If an argument is outside its range, `function` does not return one value for each run, or `step` is
+            lost: so small that a point is rounded to where it was.
 
-    Source: the definition of the derivative; derived in the chapter.
+    Source: derived in gradient_checking#eq-directional.
     """
+    differences, moves = _differences_along(function, x, directions, step, batched)
+    rows = directions.reshape(len(directions), -1)
+    largest = np.abs(rows).max(-1, initial=0, keepdims=True)
+    weights = rows / np.where(largest > 0, largest, 1)
+    length = np.vecdot(weights, rows)
+    return differences * (length / np.where(length > 0, np.vecdot(weights, moves.reshape(rows.shape)), 1))
+
+
+def _differences_along(
+    function: Callable, x: np.ndarray, directions: np.ndarray, step: float | None, batched: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give how much the function differs between both sides of x, and how far these lie apart as rounded."""
     checks.floating("x", x)
     checks.floating("directions", directions)
     checks.rank("directions", directions, exactly=x.ndim + 1)
     checks.last_axes("directions", directions, *x.shape, of="x has")
-    step = best_step_size(dtype=x.dtype) if step is None else checks.real("step", step, above=0)
-    ahead = _values(function, x + step * directions, batched)
-    behind = _values(function, x - step * directions, batched)
-    return (ahead - behind) / (2 * step)
+    if step is None:
+        size = float(np.abs(x).mean(dtype=np.float64)) if x.size else 0.0
+        step = best_step_size(dtype=x.dtype) * max(size, 1.0)
+    step = checks.real("step", step, above=0)
+    ahead, behind = x + step * directions, x - step * directions
+    moves, inner = ahead - behind, tuple(range(1, directions.ndim))
+    if np.any((directions != 0).any(inner) & ~(moves != 0).any(inner)):
+        raise ValueError(f"step must be large enough to move x along every direction, got {step}")
+    return _values(function, ahead, batched) - _values(function, behind, batched), moves
 
 
 def relative_error(
@@ -237,19 +274,22 @@ def relative_error(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If the shapes differ or `run_axes` is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition, as in gradient_checking#eq-relative-error.
     """
     checks.floating("first", first)
     checks.floating("second", second)
     checks.same_shape("second", second, "first", first)
     run_axes = checks.integer("run_axes", run_axes, at_least=0, at_most=first.ndim)
+    dtype = np.result_type(first, second)
+    # Numbers of 16 bits are compared in float32 and the error rounded once.
+    first, second = (array.astype(np.result_type(dtype, np.float32), copy=False) for array in (first, second))
     axes = tuple(range(run_axes, first.ndim))
     scale = np.maximum(np.abs(first), np.abs(second)).max(axes, initial=0, keepdims=True)
     # Divided by the largest entry, the squares neither overflow nor underflow.
     first, second = (array / np.where(scale > 0, scale, 1) for array in (first, second))
     difference, *norms = (np.sqrt(np.square(array).sum(axes)) for array in (first - second, first, second))
     norm = np.maximum(*norms)
-    return difference / np.where(norm > 0, norm, 1)
+    return (difference / np.where(norm > 0, norm, 1)).astype(dtype, copy=False)
 
 
 def random_directions(
@@ -271,7 +311,10 @@ def random_directions(
         TypeError: If a parameter is not an array of floating-point numbers, or `generator` is no Generator.
         ValueError: If `count` is below 1.
 
-    Source: a normal vector has no preferred direction; derived in the chapter.
+    Derivation: the density of z depends on its length alone, so that every direction is equally likely; the length is
+    divided out.
+
+    Source: derived here.
     """
     checks.instance("generator", generator, np.random.Generator, "a numpy Generator")
     count = checks.integer("count", count, at_least=1)
@@ -307,27 +350,30 @@ def check_gradients(
         directions: None to move every coordinate; or for each parameter the directions to move it along, such as
             `random_directions` draws, where there are too many coordinates (centered differences).
         method: "forward", "centered" or "complex", as in `numerical_gradient`; for coordinates.
-        step: h, above 0; by default the best of the method for the dtype.
+        step: h, above 0; by default as in `numerical_gradient` or `directional_derivatives`.
         batched: False for a loss that takes no run axis.
         chunk: How many coordinates one call moves, at least 1.
 
     Returns:
         The name of the parameter with the largest relative error, this error, the coordinate that differs most (None
-        along directions), and the errors of all parameters. An error that is not a number counts as the largest.
+        along directions, or where there is none), and the errors of all parameters. An error that is not a number
+        counts as the largest.
 
     Raises:
         TypeError: If a parameter is not an array of floating-point numbers.
         ValueError: If the names or shapes of `gradients` are not those of `parameters`, or an argument is outside its
             range.
 
-    Source: derived in the chapter.
+    Source: definition, by `numerical_gradient` and `relative_error`.
     """
     checks.same_names("gradients", gradients, "parameters", parameters)
+    checks.integer("the number of parameters", len(parameters), at_least=1)
     if directions is not None:
         checks.same_names("directions", directions, "parameters", parameters)
     errors, coordinates = {}, {}
     for name, value in parameters.items():
         checks.floating(f"parameters[{name!r}]", value)
+        checks.floating(f"gradients[{name!r}]", gradients[name])
         checks.same_shape(f"gradients[{name!r}]", gradients[name], f"parameters[{name!r}]", value)
 
         def along(moved: np.ndarray | np.generic, name: str = name) -> float | np.ndarray | np.generic:
@@ -336,11 +382,13 @@ def check_gradients(
         if directions is None:
             analytic = gradients[name]
             numeric = numerical_gradient(along, value, method=method, step=step, batched=batched, chunk=chunk)
-            furthest = np.argmax(np.abs(analytic - numeric))
-            coordinates[name] = tuple(int(index) for index in np.unravel_index(furthest, value.shape))
+            coordinates[name] = None
+            if value.size:
+                furthest = np.unravel_index(np.argmax(np.abs(analytic - numeric)), value.shape)
+                coordinates[name] = tuple(int(index) for index in furthest)
         else:
-            analytic = np.tensordot(directions[name], gradients[name], axes=value.ndim)
-            numeric = directional_derivatives(along, value, directions[name], step=step, batched=batched)
+            numeric, moves = _differences_along(along, value, directions[name], step, batched)
+            analytic = np.tensordot(moves, gradients[name], axes=value.ndim)
             coordinates[name] = None
         errors[name] = float(relative_error(analytic, numeric))
     worst = max(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlnotes import checks
-from dlnotes.numpy import training
+from dlnotes.numpy import many_runs
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
@@ -48,7 +48,7 @@ class Range:
         high: Greatest value, above low.
         log: Whether ratios count, as for learning rates, and not differences.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
 
     low: float
@@ -70,19 +70,29 @@ class Stage(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What was tried: values and losses by stage, the ranges of each stage, and the budget spent in all."""
+    """What a search in stages found.
+
+    Attributes:
+        values: What was tried, by stage.
+        losses: Its losses, by stage.
+        ranges: Where each stage looked.
+        cost: The budget spent in all.
+        edges: Of the best of the last stage, at which ends of the first ranges it lies; see `at_edge`. Where it is not
+            0, widen that range and search again.
+    """
 
     values: tuple[np.ndarray, ...]
     losses: tuple[np.ndarray, ...]
     ranges: tuple[tuple[Range, ...], ...]
     cost: int
+    edges: np.ndarray
 
 
 class Halving(NamedTuple):
     """What `successive_halving` did: who was in each round, with what loss and budget.
 
     Attributes:
-        best: The number of the winner.
+        best: The number of the winner; -1 where all losses of the last round are nan.
         survivors: Numbers of those evaluated in each round.
         losses: Their losses.
         budgets: The budget of each of them.
@@ -110,7 +120,7 @@ def grid_points(counts: Sequence[int]) -> Float[np.ndarray, "draws dimensions"]:
     Raises:
         ValueError: If there are no counts, or one is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.integer("number of counts", len(counts), at_least=1)
     sizes = [checks.integer("counts", count, at_least=1) for count in counts]
@@ -139,7 +149,7 @@ def random_points(
     Source: Bergstra and Bengio (2012).
     """
     shape = checks.shape("shape", shape, axes_at_least=2)
-    generators = training.generators_of_runs(generator, checks.shape("runs", runs))
+    generators = many_runs.generators(generator, checks.shape("runs", runs))
     points = np.empty((*generators.shape, *shape))
     for run in np.ndindex(*generators.shape):
         points[run] = generators[run].random(shape)
@@ -270,7 +280,7 @@ def to_ranges(
 ) -> Float[np.ndarray, "*draws dimensions"]:
     """Turn points of the unit cube into values.
 
-        value = low + u (high - low),    or low (high / low)^u on a logarithmic scale
+        value = (1 - u) low + u high,    or low^(1 - u) high^u on a logarithmic scale
 
     Args:
         points: u, from 0 to 1, shape (*draws, dimensions).
@@ -283,12 +293,13 @@ def to_ranges(
         TypeError: If `points` does not hold floating-point numbers or `ranges` holds something else than ranges.
         ValueError: If a point is outside the cube or the dimensions differ.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     low, high, log = _ends(ranges)
     checks.last_axes("points", checks.floating("points", points), len(ranges), of="ranges")
     checks.reals("points", points, at_least=0, at_most=1)
-    even = low + points * (high - low)
+    points = np.asarray(points, dtype=np.float64)
+    even = (1 - points) * low + points * high
     values = np.where(log, np.exp(np.where(log, even, 0)), even)
     return np.clip(values, [item.low for item in ranges], [item.high for item in ranges])
 
@@ -311,14 +322,15 @@ def from_ranges(
         TypeError: If `values` does not hold floating-point numbers or `ranges` holds something else than ranges.
         ValueError: If the dimensions differ, or a value on a logarithmic scale is not above 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     low, high, log = _ends(ranges)
     checks.last_axes("values", checks.floating("values", values), len(ranges), of="ranges")
     if log.any():
         checks.reals("values", values[..., log], above=0)
+    values = np.asarray(values, dtype=np.float64)
     even = np.where(log, np.log(np.where(log, values, 1)), values)
-    return (even - low) / (high - low)
+    return (even / 2 - low / 2) / (high / 2 - low / 2)  # halved, so that no difference overflows
 
 
 def hit_probability(draws: int, share: float) -> float:
@@ -336,7 +348,9 @@ def hit_probability(draws: int, share: float) -> float:
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Derivation: a draw misses with probability 1 - share, and draws are independent.
+
+    Source: derived here.
     """
     draws = checks.integer("draws", draws, at_least=0)
     share = checks.real("share", share, at_least=0, at_most=1)
@@ -360,7 +374,9 @@ def draws_needed(probability: float, share: float) -> int:
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Derivation: solve 1 - (1 - share)^n >= probability for n.
+
+    Source: derived here.
     """
     probability = checks.real("probability", probability, at_least=0, below=1)
     share = checks.real("share", share, above=0, below=1)
@@ -387,7 +403,7 @@ def refine(
     Args:
         ranges: Where the values were drawn from.
         values: What was tried.
-        losses: Its losses; nan counts as worst.
+        losses: Its losses; where they are nan, nothing is known, and where all are, the ranges stay as they are.
         keep: How many of the best to go by, from 1 to the number of draws.
         margin: Above 0, so that no range shrinks to a point.
 
@@ -398,18 +414,58 @@ def refine(
         TypeError: If an argument is of a wrong kind.
         ValueError: If shapes do not fit or a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     margin = checks.real("margin", margin, above=0)
     checks.rank("values", checks.floating("values", values), exactly=2)
     checks.shaped("losses", checks.floating("losses", losses), values.shape[:1], of="values")
     keep = checks.integer("keep", keep, at_least=1, at_most=len(losses))
+    keep = min(keep, np.count_nonzero(~np.isnan(losses)))
+    if not keep:
+        return tuple(ranges)
     best = from_ranges(values[np.argsort(losses, kind="stable")[:keep]], ranges)
     low = to_ranges(np.clip(best.min(axis=0) - margin, 0, 1), ranges)
     high = to_ranges(np.clip(best.max(axis=0) + margin, 0, 1), ranges)
     return tuple(
         Range(float(least), float(greatest), item.log) for least, greatest, item in zip(low, high, ranges, strict=True)
     )
+
+
+def at_edge(
+    ranges: Sequence[Range],
+    values: Float[np.ndarray, "draws dimensions"],
+    losses: Float[np.ndarray, " draws"],
+    *,
+    share: float = 0.1,
+) -> Int[np.ndarray, " dimensions"]:
+    """Say for each hyperparameter whether the best value found lies at an end of its range: better may be outside.
+
+        -1 if u < share,  +1 if u > 1 - share,  else 0,    u = where the best lies in the range, from 0 to 1
+
+    A hyperparameter without effect has its best value at an end with probability 2 share.
+
+    Args:
+        ranges: The first ranges of the search; those of a later stage end where somebody chose to look closer.
+        values: What was tried.
+        losses: Its losses; nan counts as worst.
+        share: What part of the range counts as its end, above 0 and below 1/2.
+
+    Returns:
+        -1, 0 or 1 for each hyperparameter; 0 where all losses are nan.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If shapes do not fit or a number is out of range.
+
+    Source: definition.
+    """
+    share = checks.real("share", share, above=0, below=0.5)
+    checks.rank("values", checks.floating("values", values), exactly=2)
+    checks.shaped("losses", checks.floating("losses", losses), values.shape[:1], of="values")
+    if np.isnan(losses).all():
+        return np.zeros(len(ranges), dtype=int)
+    u = from_ranges(values[np.nanargmin(losses)], ranges)
+    return (u > 1 - share).astype(int) - (u < share)
 
 
 def coarse_to_fine(
@@ -438,7 +494,7 @@ def coarse_to_fine(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a number is out of range, or `evaluate` gives another number of losses than there are values.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.integer("number of stages", len(stages), at_least=1)
     checks.instance("generator", generator, np.random.Generator, "a numpy Generator")
@@ -453,7 +509,8 @@ def coarse_to_fine(
         searched.append(ranges)
         cost += draws * checks.integer("budget of stages", stage.budget, at_least=1)
         ranges = refine(ranges, values, found, stage.keep, margin=margin)
-    return Search(tuple(tried), tuple(losses), tuple(searched), cost)
+    edges = at_edge(searched[0], tried[-1], losses[-1])
+    return Search(tuple(tried), tuple(losses), tuple(searched), cost, edges)
 
 
 def successive_halving(
@@ -463,10 +520,12 @@ def successive_halving(
     budget: int = 1,
     factor: int = 2,
 ) -> Halving:
-    """Give all candidates a small budget, drop the worse ones, give the others more, until one is left.
+    """Give all candidates a small budget, drop the worse ones, give the others more, until few are left.
 
-        round k: evaluate n_k candidates with budget * factor^k each, keep the best n_(k+1) = floor(n_k / factor), at
-        least 1
+        round k: evaluate n_k candidates with budget * factor^k each, keep the best n_(k+1) = floor(n_k / factor)
+        last round: the first with n_k < factor; its best wins
+
+    A power of the factor ends with one candidate; 20 by a factor of 3 end with 2, after 20 and 6.
 
     Args:
         evaluate: `(numbers, budget) -> losses`: trains the candidates of these numbers up to that budget; nan counts as
@@ -493,12 +552,13 @@ def successive_halving(
         losses.append(checks.shaped("result of evaluate", found, remaining.shape, of="candidates"))
         budgets.append(budget)
         order = np.argsort(found, kind="stable")
-        if len(remaining) == 1 or len(remaining) < factor:
+        if len(remaining) < factor:
             break
         remaining = np.sort(remaining[order[: len(remaining) // factor]])
         budget *= factor
     cost = sum(len(numbers) * each for numbers, each in zip(survivors, budgets, strict=True))
-    return Halving(int(remaining[order[0]]), tuple(survivors), tuple(losses), tuple(budgets), cost)
+    best = -1 if np.isnan(found).all() else int(remaining[order[0]])
+    return Halving(best, tuple(survivors), tuple(losses), tuple(budgets), cost)
 
 
 def importance(
@@ -506,40 +566,58 @@ def importance(
 ) -> Float[np.ndarray, "*runs dimensions"]:
     """Give the share of the variance of the losses that each hyperparameter explains on its own.
 
-        share_j = Var(E[loss | u_j]) / Var(loss),    estimated by (between - (bins - 1) within / (draws - bins)) / total
+        share_j = Var(E[loss | u_j]) / Var(loss),
+        estimated by (sum_i f_i^2 - sum_i (h_i - 1/n) r_i^2 / (1 - h_i)) / total
 
-    with the sums of squares between and within bins of equally many draws along u_j. The term taken off is what pure
-    chance puts between the bins, so that a hyperparameter without effect gets 0 on average, and sometimes less. The
-    shares of independent hyperparameters add up to at most 1; what is missing is their interplay, and noise. Draws are
-    taken to be random; quasi-random ones put less than chance between the bins, and the shares come out too small by
-    about bins / draws.
+    f is the broken line of so many pieces that fits the n losses, less their mean, along the order of u_j; r is what it
+    leaves, h_i the share of loss i in its own fit. The term taken off is what the line fits of pure chance, so that a
+    hyperparameter without effect gets 0 on average, and sometimes less. The shares of independent hyperparameters add
+    up to at most 1; what is missing is their interplay, and noise. What bends within a piece is missed: of a sine with
+    two periods in the range, 10 pieces miss less than 1%, where 10 steps would miss 12%. Draws are taken to be random;
+    quasi-random ones leave less to chance, and the shares come out too small by about bins / draws.
+
+    Derivation: let the losses scatter about the line with variance v_i, and f = P y with the projection P, h_i = P_ii.
+    Of the scatter, P fits sum_i h_i v_i on average, of which the mean takes sum_i v_i / n; r_i^2 has mean (1 - h_i) v_i
+    where neighbors scatter alike.
 
     Args:
         points: Shape (*runs, draws, dimensions); only their order along each axis counts.
         losses: Finite, shape (*runs, draws); replace those of runs that failed by the loss of guessing.
-        bins: At least 2 and fewer than the draws.
+        bins: Pieces of the line, at least 1, each with two draws at least.
 
     Returns:
-        Shares, shape (*runs, dimensions); 0 where all losses are equal.
+        Shares in float64, shape (*runs, dimensions); 0 where all losses are equal up to rounding.
 
     Raises:
         TypeError: If an array does not hold floating-point numbers.
-        ValueError: If shapes do not fit, a loss is not finite or `bins` is out of range.
+        ValueError: If shapes do not fit, there are fewer than three losses, or a number is out of range.
 
-    Source: Sobol (1993) for the share; epsilon squared of the analysis of variance for the estimate.
+    Source: Sobol (1993) for the share; the estimate is derived here.
     """
     checks.rank("points", checks.floating("points", points), at_least=2)
     checks.shaped("losses", checks.floating("losses", losses), points.shape[:-1], of="points")
     checks.reals("losses", losses)
-    draws = points.shape[-2]
-    bins = checks.integer("bins", bins, at_least=2, at_most=draws - 1)
-    centered = losses - losses.mean(axis=-1, keepdims=True)
+    draws = checks.axis("losses", losses, -1, at_least=3, described="draws").shape[-1]
+    bins = checks.integer("bins", bins, at_least=1, at_most=draws // 2)
+    largest = np.abs(losses).max(axis=-1, keepdims=True, initial=0)
+    scaled = np.asarray(losses / np.where(largest > 0, largest, 1), dtype=np.float64)
+    centered = scaled - scaled.mean(axis=-1, keepdims=True)
     total = (centered * centered).sum(axis=-1)
+    varies = np.abs(centered).max(axis=-1) > 4 * np.finfo(losses.dtype).eps
+    line, _ = np.linalg.qr(_broken_line(draws, bins))
+    own = (line * line).sum(axis=-1)
+    by_chance = (own - 1 / draws) / (1 - own)
     shares = []
     for j in range(points.shape[-1]):
         order = np.argsort(points[..., j], axis=-1, kind="stable")
-        groups = np.array_split(np.take_along_axis(centered, order, axis=-1), bins, axis=-1)
-        between = sum(group.shape[-1] * np.square(group.mean(axis=-1)) for group in groups)
-        explained = between - (bins - 1) * (total - between) / (draws - bins)
-        shares.append(np.where(total > 0, explained / np.where(total > 0, total, 1), 0))
+        along = np.take_along_axis(centered, order, axis=-1)
+        fit = along @ line @ line.T
+        excess = np.square(fit).sum(axis=-1) - (by_chance * np.square(along - fit)).sum(axis=-1)
+        shares.append(np.where(varies, excess / np.where(varies, total, 1), 0))
     return np.stack(shares, axis=-1)
+
+
+def _broken_line(draws: int, bins: int) -> np.ndarray:
+    """Give what spans the broken lines over the ranks of the draws: one hat a joint, shape (draws, bins + 1)."""
+    places = bins * (np.arange(draws) + 0.5) / draws
+    return np.maximum(1 - np.abs(places[:, None] - np.arange(bins + 1)), 0)

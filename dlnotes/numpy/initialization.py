@@ -11,12 +11,12 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import activations, training
+from dlnotes import checks, weight_scales
+from dlnotes.numpy import activations, many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -24,128 +24,6 @@ if TYPE_CHECKING:
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
     Generators = np.random.Generator | np.ndarray
-
-
-class Fans(NamedTuple):
-    """How many numbers a unit of a layer is computed from, and how many it enters into."""
-
-    fan_in: int
-    fan_out: int
-
-
-class MuP(NamedTuple):
-    """The variance of a layer's weights, and the factor on its learning rate."""
-
-    variance: float
-    learning_rate: float
-
-
-def fans(shape: tuple[int, ...]) -> Fans:
-    """Count the connections into and out of a unit.
-
-        fan_in = in * kernel positions,    fan_out = out * kernel positions
-
-    A dense layer has one position, a convolution as many as its kernel has.
-
-    Args:
-        shape: Shape of the weights, (fan_out, fan_in) or (out, in, *kernel), each size at least 1.
-
-    Returns:
-        fan_in and fan_out.
-
-    Raises:
-        TypeError: If `shape` is not a tuple of integers.
-        ValueError: If it has fewer than two sizes or one below 1.
-
-    Source: derived in the chapter; the counts are those of `torch.nn.init`.
-    """
-    fan_out, fan_in, *kernel = checks.shape("shape", shape, axes_at_least=2, at_least=1)
-    return Fans(fan_in * math.prod(kernel), fan_out * math.prod(kernel))
-
-
-def lecun_variance(fan_in: int) -> float:
-    """Give the variance of weights that keeps the second moment through a linear layer.
-
-        Var[w] = 1 / fan_in
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If `fan_in` is not an integer.
-        ValueError: If `fan_in` is below 1.
-
-    Source: derived in the chapter.
-    """
-    return 1 / checks.integer("fan_in", fan_in, at_least=1)
-
-
-def xavier_variance(fan_in: int, fan_out: int) -> float:
-    """Give the variance of Glorot and Bengio, between what the forward and what the backward pass ask for.
-
-        Var[w] = 2 / (fan_in + fan_out)
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-        fan_out: Units that an input enters, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If a fan is not an integer.
-        ValueError: If a fan is below 1.
-
-    Source: derived in the chapter.
-    """
-    return 2 / (checks.integer("fan_in", fan_in, at_least=1) + checks.integer("fan_out", fan_out, at_least=1))
-
-
-def he_variance(fan_in: int, negative_slope: float = 0.0) -> float:
-    """Give the variance that keeps the second moment through a layer and a leaky ReLU, a ReLU where the slope is 0.
-
-        Var[w] = 2 / ((1 + a^2) fan_in)
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-        negative_slope: Slope a of the activation below 0.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If `fan_in` is below 1 or the slope is not finite.
-
-    Source: derived in the chapter.
-    """
-    fan_in, a = checks.integer("fan_in", fan_in, at_least=1), checks.real("negative_slope", negative_slope)
-    return 2 / ((1 + a * a) * fan_in)
-
-
-def pytorch_default_variance(fan_in: int) -> float:
-    """Give the variance of the weights that `torch.nn.Linear` and `torch.nn.Conv2d` start from.
-
-        Var[w] = 1 / (3 fan_in)
-
-    They are uniform within 1 / sqrt(fan_in): He's rule for a leaky ReLU of slope sqrt(5), a sixth of that for ReLU.
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If `fan_in` is not an integer.
-        ValueError: If `fan_in` is below 1.
-
-    Source: `reset_parameters` of PyTorch's layers, measured in the chapter.
-    """
-    return he_variance(fan_in, math.sqrt(5))
 
 
 def scaled(
@@ -166,13 +44,13 @@ def scaled(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a scale is negative or not finite, or there are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    checks.floating("noise", noise)
+    checks.single_or_double("noise", noise)
     scale = checks.reals("scale", scale, at_least=0)
     leading = noise.shape[: np.ndim(scale)]
     checks.shaped("scale", np.asarray(scale), leading, of="noise has runs")
-    return noise * training.per_run(scale, noise)
+    return noise * many_runs.aligned(scale, noise)
 
 
 def _noise(
@@ -185,7 +63,7 @@ def _noise(
     """Put side by side what each run draws from its own generator."""
     shape, runs = checks.shape("shape", shape), checks.shape("runs", runs, at_least=1)
     checks.choice("dtype", np.dtype(dtype).name, ("float32", "float64"))
-    generators, noise = training.generators_of_runs(generator, runs), np.empty((*runs, *shape), dtype)
+    generators, noise = many_runs.generators(generator, runs), np.empty((*runs, *shape), dtype)
     for run in np.ndindex(*runs):
         noise[run] = draw(generators[run], shape, noise.dtype)
     return noise
@@ -218,9 +96,9 @@ def normal(
         ValueError: If a size is below 0, the deviation is negative or not finite, or the generators are not as many as
             runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    standard_deviation = checks.per_run("standard_deviation", standard_deviation, runs, at_least=0)
+    standard_deviation = checks.one_a_run("standard_deviation", standard_deviation, runs, at_least=0)
     return scaled(_noise(np.random.Generator.standard_normal, shape, generator, runs, dtype), standard_deviation)
 
 
@@ -250,9 +128,11 @@ def uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 0, the bound is out of its range, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Derivation: the mean of w^2 over (-b, b) is 1/(2b) times the integral of w^2, which is b^2 / 3.
+
+    Source: derived here.
     """
-    bound = checks.per_run("bound", bound, runs, at_least=0)
+    bound = checks.one_a_run("bound", bound, runs, at_least=0)
     noise = 2 * _noise(np.random.Generator.random, shape, generator, runs, dtype) - 1
     return scaled(noise, bound)
 
@@ -277,9 +157,9 @@ def lecun_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-lecun.
     """
-    variance = lecun_variance(fans(shape).fan_in)
+    variance = weight_scales.lecun_variance(weight_scales.fans(shape).fan_in)
     return normal(shape, generator, standard_deviation=math.sqrt(variance), runs=runs, dtype=dtype)
 
 
@@ -303,9 +183,9 @@ def lecun_uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-lecun.
     """
-    variance = lecun_variance(fans(shape).fan_in)
+    variance = weight_scales.lecun_variance(weight_scales.fans(shape).fan_in)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype)
 
 
@@ -335,9 +215,10 @@ def xavier_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the gain is negative or not finite, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: Glorot and Bengio (2010); derived in initialization#eq-xavier.
     """
-    gain, variance = checks.per_run("gain", gain, runs, at_least=0), xavier_variance(*fans(shape))
+    gain = checks.one_a_run("gain", gain, runs, at_least=0)
+    variance = weight_scales.xavier_variance(*weight_scales.fans(shape))
     return normal(shape, generator, standard_deviation=gain * math.sqrt(variance), runs=runs, dtype=dtype)
 
 
@@ -367,14 +248,15 @@ def xavier_uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the gain is negative or not finite, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: Glorot and Bengio (2010); derived in initialization#eq-xavier.
     """
-    gain, variance = checks.per_run("gain", gain, runs, at_least=0), xavier_variance(*fans(shape))
+    gain = checks.one_a_run("gain", gain, runs, at_least=0)
+    variance = weight_scales.xavier_variance(*weight_scales.fans(shape))
     return uniform(shape, generator, bound=gain * math.sqrt(3 * variance), runs=runs, dtype=dtype)
 
 
 def _fan(shape: tuple[int, ...], mode: str) -> int:
-    return getattr(fans(shape), checks.choice("mode", mode, ("fan_in", "fan_out")))
+    return getattr(weight_scales.fans(shape), checks.choice("mode", mode, ("fan_in", "fan_out")))
 
 
 def he_normal(
@@ -406,9 +288,9 @@ def he_normal(
         ValueError: If a size is below 1, the slope is not finite, the mode is another word, or the generators are not
             as many as runs.
 
-    Source: derived in the chapter.
+    Source: He et al. (2015); derived in initialization#eq-he.
     """
-    variance = he_variance(_fan(shape, mode), negative_slope)
+    variance = weight_scales.he_variance(_fan(shape, mode), negative_slope)
     return normal(shape, generator, standard_deviation=math.sqrt(variance), runs=runs, dtype=dtype)
 
 
@@ -441,9 +323,9 @@ def he_uniform(
         ValueError: If a size is below 1, the slope is not finite, the mode is another word, or the generators are not
             as many as runs.
 
-    Source: derived in the chapter.
+    Source: He et al. (2015); derived in initialization#eq-he.
     """
-    variance = he_variance(_fan(shape, mode), negative_slope)
+    variance = weight_scales.he_variance(_fan(shape, mode), negative_slope)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype)
 
 
@@ -467,9 +349,9 @@ def pytorch_default(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition, of `reset_parameters` in PyTorch.
     """
-    variance = pytorch_default_variance(fans(shape).fan_in)
+    variance = weight_scales.pytorch_default_variance(weight_scales.fans(shape).fan_in)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype)
 
 
@@ -493,32 +375,10 @@ def pytorch_default_bias(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition, of `reset_parameters` in PyTorch.
     """
-    bound = 1 / math.sqrt(fans(shape).fan_in)
+    bound = 1 / math.sqrt(weight_scales.fans(shape).fan_in)
     return uniform(shape[:1], generator, bound=bound, runs=runs, dtype=dtype)
-
-
-def truncated_deviation(bound: float) -> float:
-    """Give the standard deviation of a standard normal number that is kept only between two bounds.
-
-        sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))
-
-    Args:
-        bound: The bound b on both sides, at least 0.1.
-
-    Returns:
-        The deviation; 0.8796 for the usual bound of 2.
-
-    Raises:
-        TypeError: If `bound` is not a number.
-        ValueError: If `bound` is below 0.1.
-
-    Source: derived in the chapter.
-    """
-    bound = checks.real("bound", bound, at_least=0.1)
-    density = math.exp(-0.5 * bound * bound) / math.sqrt(2 * math.pi)
-    return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
 
 
 def truncated_normal(
@@ -534,8 +394,9 @@ def truncated_normal(
 
         w = s e / truncated_deviation(bound),    e ~ N(0, 1) given |e| <= bound
 
-    What falls outside is drawn again. Without the division the weights would have 0.88 s (at a bound of 2), as those of
-    `torch.nn.init.trunc_normal_` have.
+    What falls outside is drawn again. Without the division the weights would have the
+    deviation 0.88 s (at a bound of 2). The bounds of `torch.nn.init.trunc_normal_` are numbers and not multiples of its
+    deviation: by default -2 and 2, which is this cut at a deviation of 1 and hardly any at 0.02. It does not divide.
 
     Args:
         shape: Shape of one run's weights, (fan_out, fan_in) or (out, in, *kernel).
@@ -553,10 +414,10 @@ def truncated_normal(
         ValueError: If a size is below 1, the deviation is negative or not finite, the bound is out of its range, or the
             generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    deviation = truncated_deviation(bound)
-    standard_deviation = checks.per_run("standard_deviation", standard_deviation, runs, at_least=0)
+    deviation = weight_scales.truncated_deviation(bound)
+    standard_deviation = checks.one_a_run("standard_deviation", standard_deviation, runs, at_least=0)
 
     def without_tails(source: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         noise = np.asarray(source.standard_normal(shape, dtype))
@@ -583,12 +444,16 @@ def orthogonalize(noise: Float[np.ndarray, "*runs rows columns"]) -> Float[np.nd
         Matrices whose columns, or rows if these are fewer, are orthonormal, of the shape and dtype of `noise`.
 
     Raises:
-        TypeError: If `noise` does not hold floating-point numbers.
-        ValueError: If `noise` has fewer than two axes.
+        TypeError: If `noise` does not hold float32 or float64.
+        ValueError: If `noise` has fewer than two axes, or a number that is not finite.
 
-    Source: derived in the chapter.
+    Derivation: a rotation of E does not change its distribution, so that none of Q is preferred once the signs of R are
+    fixed.
+
+    Source: derived here.
     """
-    tall = checks.rank("noise", checks.floating("noise", noise), at_least=2).shape[-2] >= noise.shape[-1]
+    checks.finite("noise", checks.rank("noise", checks.single_or_double("noise", noise), at_least=2))
+    tall = noise.shape[-2] >= noise.shape[-1]
     q, r = np.linalg.qr(noise if tall else noise.mT)
     q = q * np.copysign(1, np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
     return q if tall else np.ascontiguousarray(q.mT)
@@ -622,9 +487,9 @@ def orthogonal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the gain is negative or not finite, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: Saxe et al. (2014).
     """
-    gain, fan_in = checks.per_run("gain", gain, runs, at_least=0), fans(shape).fan_in
+    gain, fan_in = checks.one_a_run("gain", gain, runs, at_least=0), weight_scales.fans(shape).fan_in
     noise = normal((shape[0], fan_in), generator, runs=runs, dtype=dtype)
     return scaled(orthogonalize(noise), gain).reshape(*runs, *shape)
 
@@ -650,20 +515,34 @@ def unit_variance(
         The scaled weights.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or a layer's pre-activations do not vary.
 
-    Source: derived in the chapter.
+    Derivation: the pre-activations are linear in W_l, so that W_l / c has them divided by c and their variance by c^2.
+
+    Source: derived here.
     """
     function = activations.lookup(activation).function
-    signal, result = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2), []
+    signal, result = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2), []
     for layer, weight in enumerate(weights):
         z = _preactivations(signal, weight)
-        variance = checks.reals(f"the variance of inputs at layer {layer}", np.asarray(z.var((-2, -1))), above=0)
-        deviation = np.sqrt(variance)[..., None, None]
-        result.append(weight / deviation)
-        signal = function(z / deviation)
+        deviation = _deviation(z)
+        checks.reals(f"the deviation of inputs at layer {layer}, over rounding", deviation / _rounding(z), above=1)
+        result.append(weight / deviation[..., None, None])
+        signal = function(z / deviation[..., None, None])
     return tuple(result)
+
+
+def _deviation(z: Float[np.ndarray, "*runs batch units"]) -> Float[np.ndarray, "*runs"]:
+    """Give the standard deviation over batch and units, at any scale: squares are taken of numbers up to 1."""
+    largest = np.abs(z).max((-2, -1), keepdims=True)
+    largest = np.where(largest > 0, largest, 1)
+    return np.asarray((z / largest).std((-2, -1)) * largest[..., 0, 0])
+
+
+def _rounding(z: Float[np.ndarray, "*runs batch units"]) -> Float[Array, "*runs"]:
+    """Give the deviation that equal numbers of this size may show after rounding."""
+    return np.maximum(16 * np.finfo(z.dtype).eps * np.abs(z).max((-2, -1)), np.finfo(z.dtype).tiny)
 
 
 def lsuv(
@@ -698,7 +577,7 @@ def lsuv(
     Source: Mishkin and Matas (2016), algorithm 1, with one exact division in place of a loop.
     """
     sizes = checks.shape("sizes", tuple(sizes), axes_at_least=2, at_least=1)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     source = generators if runs else generators[()]
     pairs = itertools.pairwise(sizes)
     start = [orthogonal((fan_out, fan_in), source, runs=runs, dtype=dtype) for fan_in, fan_out in pairs]
@@ -713,11 +592,8 @@ def _normal_nodes() -> tuple[np.ndarray, np.ndarray]:
     of 0, where the kinks are, is cut into panels [2^k, 2^(k+1)], on each of which f is smooth, and each gets a rule of
     Gauss-Legendre. Panels that halve towards 0 also resolve a function that changes within 1e-6 of it.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(20)
-    edges = np.concatenate(([0.0], 2.0 ** np.arange(-30, 6)))
-    half_widths = np.diff(edges)[:, None] / 2
-    z = (edges[:-1, None] + half_widths * (nodes + 1)).ravel()
-    w = (half_widths * weights).ravel() * activations.normal_density(z)
+    z, w = _panels(np.concatenate(([0.0], 2.0 ** np.arange(-30, 6))), 20)
+    w = w * activations.normal_density(z)
     return np.concatenate((-z, z)), np.concatenate((w, w))
 
 
@@ -749,7 +625,7 @@ def second_moment_map(
         TypeError: If an argument is of a wrong kind.
         ValueError: If the activation is unknown or a variance negative.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-moment-map.
     """
     return _normal_mean_square(activations.lookup(activation).function, variance)
 
@@ -775,7 +651,7 @@ def slope_moment(
         TypeError: If an argument is of a wrong kind.
         ValueError: If the activation is unknown or a variance negative.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-chi.
     """
     return _normal_mean_square(activations.lookup(activation).slope, variance)
 
@@ -790,6 +666,10 @@ def gain(activation: str | activations.Activation) -> float:
     `torch.nn.init.calculate_gain` gives the same. For tanh this is 1.5925, while `calculate_gain` gives 5/3, and for
     sigmoid 1.8462, while it gives 1: those two are conventions, not solutions of this equation.
 
+    The variance 1 is a fixed point, and not always a stable one: near it a departure grows in a layer by gain^2 times
+    `moment_map_slope`, which is 0.46 for tanh, 0.78 for SELU, 0.89 for ELU, 1 for ReLU, but 1.14 for GELU and 1.17 for
+    SiLU. A deep network of these two runs away from 1, down or up, unless something else holds it.
+
     Args:
         activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
 
@@ -800,10 +680,188 @@ def gain(activation: str | activations.Activation) -> float:
         TypeError: If the activation is neither a name nor an `Activation`.
         ValueError: If the activation is unknown, or zero everywhere.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-gain.
     """
     moment = float(second_moment_map(activation, 1.0))
     return 1 / math.sqrt(checks.real("second moment of activation", moment, above=0))
+
+
+def moment_map_slope(
+    activation: str | activations.Activation, variance: float | Float[Array, "*runs"]
+) -> Float[Array, "*runs"]:
+    """Give the slope of `second_moment_map` in the variance.
+
+        d/dq E[f(sqrt(q) z)^2] = E[f(sqrt(q) z) f'(sqrt(q) z) z] / sqrt(q),    z ~ N(0, 1)
+
+    Under weights of variance gain^2 / fan_in the variance 1 stays 1. Times gain^2 this is the factor by which a small
+    departure from 1 grows in a layer: the variance comes back to 1 where it is below 1 and runs away where it is above.
+
+    Args:
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+        variance: Variance q of the pre-activations, above 0, a number or an array.
+
+    Returns:
+        The slope, of the shape of `variance`.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or a variance not above 0.
+
+    Source: derivative of `second_moment_map`.
+    """
+    function, slope = activations.lookup(activation)
+    deviation = np.sqrt(np.asarray(checks.reals("variance", variance, above=0), dtype=np.float64))[..., None]
+    z, w = _normal_nodes()
+    return (function(deviation * z) * slope(deviation * z) * z * w / deviation).sum(-1)
+
+
+def _panels(edges: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give Gauss-Legendre's nodes and weights on each interval between two edges."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    half_widths = np.diff(edges)[:, None] / 2
+    return (edges[:-1, None] + half_widths * (nodes + 1)).ravel(), (half_widths * weights).ravel()
+
+
+@functools.cache
+def _polar_nodes() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give radii with their weights under a normal density in the plane, and places in an interval of angles.
+
+    Panels halve towards 0 and towards both ends of the interval, where a steep function changes fast.
+    """
+    radii, weights = _panels(np.concatenate(([0.0], 2.0 ** np.arange(-6, 3), [6.0, 9.0, 14.0])), 12)
+    halves = 2.0 ** np.arange(-10, 0)
+    places = _panels(np.concatenate(([0.0], halves, 1 - halves[-2::-1], [1.0])), 8)
+    return radii, weights * radii * np.exp(-radii * radii / 2) / (2 * math.pi), *places
+
+
+def _mean_product(function: Callable, deviation: float, correlation: float) -> float:
+    """Give E[f(u) f(v)] for normal u and v of one deviation whose correlation is cos(a).
+
+    In polar coordinates u = r cos(t) and v = r cos(t - a), so that a kink at 0 lies on four rays, between which the
+    product is smooth.
+    """
+    radii, of_radii, places, of_places = _polar_nodes()
+    angle = math.acos(correlation)
+    rays = np.unique(np.mod([math.pi / 2, -math.pi / 2, angle + math.pi / 2, angle - math.pi / 2], 2 * math.pi))
+    total = 0.0
+    for start, end in zip(rays, [*rays[1:], rays[0] + 2 * math.pi], strict=True):
+        angles = start + (end - start) * places
+        u, v = (deviation * radii[:, None] * np.cos(angles - turn) for turn in (0.0, angle))
+        total += float(of_radii @ (function(u) * function(v)) @ of_places) * (end - start)
+    return total
+
+
+def _mean_products(
+    function: Callable, correlation: float | np.ndarray, variance: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give E[f(u) f(v)] for each correlation, and the variance, both of one shape."""
+    correlation = np.asarray(checks.reals("correlation", correlation, at_least=-1, at_most=1), dtype=np.float64)
+    variance = np.asarray(checks.reals("variance", variance, above=0), dtype=np.float64)
+    checks.broadcasts("variance", variance, correlation.shape, of="correlation is")
+    variance = np.broadcast_to(variance, correlation.shape)
+    pairs = zip(np.sqrt(variance).ravel().tolist(), correlation.ravel().tolist(), strict=True)
+    products = [_mean_product(function, deviation, each) for deviation, each in pairs]
+    return np.array(products, dtype=np.float64).reshape(correlation.shape), variance
+
+
+def correlation_map(
+    activation: str | activations.Activation,
+    correlation: float | Float[Array, "*shape"],
+    variance: float | Float[Array, "*shape"] = 1.0,
+) -> Float[Array, "*shape"]:
+    """Give how alike two inputs are after a layer, from how alike they were before it.
+
+        c' = E[f(u) f(v)] / E[f(u)^2]
+
+    u and v are the pre-activations of one unit for the two inputs: normal, with mean 0, variance q and correlation c.
+    Over the units of a wide layer with independent weights of mean 0 and no biases, c' is the correlation of the next
+    pre-activations, and the cosine of the angle between the two vectors of activations. The weights' variance cancels.
+
+    Args:
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+        correlation: The correlation c, from -1 to 1, a number or an array.
+        variance: The variance q, above 0: a number, or an array of the shape of `correlation`.
+
+    Returns:
+        The correlation c' after the layer, of the shape of `correlation`; 1 where c is 1. Accurate to 1e-10 for
+        functions whose only kink is at 0.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or a number out of its range.
+
+    Source: Poole et al. (2016), whose map has biases besides.
+    """
+    function = activations.lookup(activation).function
+    products, variance = _mean_products(function, correlation, variance)
+    return products / _normal_mean_square(function, variance)
+
+
+def correlation_map_slope(
+    activation: str | activations.Activation,
+    correlation: float | Float[Array, "*shape"],
+    variance: float | Float[Array, "*shape"] = 1.0,
+) -> Float[Array, "*shape"]:
+    """Give the slope of `correlation_map` in the correlation.
+
+        dc'/dc = q E[f'(u) f'(v)] / E[f(u)^2]
+
+    At c = 1 it is the factor on the angle between two nearly equal inputs, squared: below 1 they become more alike from
+    layer to layer, above 1 they come apart. It is also the factor on the mean square of a gradient, once the variance
+    has settled.
+
+    Args:
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+        correlation: The correlation c, from -1 to 1, a number or an array.
+        variance: The variance q, above 0: a number, or an array of the shape of `correlation`.
+
+    Returns:
+        The slope, of the shape of `correlation`. An activation that jumps has none, and then this is not it.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or a number out of its range.
+
+    Source: Schoenholz et al. (2017).
+    """
+    function, slope = activations.lookup(activation)
+    products, variance = _mean_products(slope, correlation, variance)
+    return variance * products / _normal_mean_square(function, variance)
+
+
+def correlation_fixed_point(activation: str | activations.Activation, variance: float = 1.0) -> float:
+    """Give how alike two inputs become in a deep network, from any correlation of at least 0 and below 1.
+
+        c = correlation_map(c)
+
+    The map is a power series in c with no negative coefficient, so it is convex from 0 on, and 1 is always a fixed
+    point. If its slope at 1 is at most 1, there is no other between 0 and 1, and all inputs become alike. If it is
+    above 1, there is one below, which is found here by halving. The variance is taken to stay as it is.
+
+    Args:
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+        variance: The variance q of the pre-activations, above 0.
+
+    Returns:
+        The correlation that the layers approach, from 0 to 1, to about 1e-9.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown or the variance not above 0.
+
+    Source: Poole et al. (2016).
+    """
+    variance = checks.real("variance", variance, above=0)
+    # An excess below 1e-9 is rounding, or belongs to a fixed point that no one could tell from 1.
+    if float(correlation_map_slope(activation, 1.0, variance)) <= 1 + 1e-9:
+        return 1.0
+    if float(correlation_map(activation, 0.0, variance)) <= 1e-15:  # an odd function leaves 0 where it is
+        return 0.0
+    below, above = 0.0, 1 - 1e-9
+    while above - below > 1e-10:
+        middle = (below + above) / 2
+        below, above = (middle, above) if correlation_map(activation, middle, variance) > middle else (below, middle)
+    return (below + above) / 2
 
 
 def forward_second_moments(
@@ -825,30 +883,96 @@ def forward_second_moments(
         The second moments, of shape (*runs, layers + 1), that of the inputs first.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or the inputs do not fit.
 
-    Source: derived in the chapter.
+    Source: definition, as in initialization#eq-second-moment.
     """
+    return _measured_by_layer(_mean_square, weights, inputs, activation)
+
+
+def _measured_by_layer(
+    measure: Callable,
+    weights: Iterable[np.ndarray],
+    inputs: np.ndarray,
+    activation: str | activations.Activation,
+) -> Float[np.ndarray, "*runs layers_and_1"]:
+    """Measure the inputs and the activations of each layer."""
     function = activations.lookup(activation).function
-    signal = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
-    moments = [_mean_square(signal)]
+    signal = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2)
+    measured = [measure(signal)]
     for weight in weights:
         signal = function(_preactivations(signal, weight))
-        moments.append(_mean_square(signal))
-    return np.stack(np.broadcast_arrays(*moments), axis=-1)
+        measured.append(measure(signal))
+    return np.stack(np.broadcast_arrays(*measured), axis=-1)
 
 
 def _preactivations(
     signal: Float[np.ndarray, "*runs_or_none batch fan_in"], weight: Float[np.ndarray, "*runs fan_out fan_in"]
 ) -> Float[np.ndarray, "*any batch fan_out"]:
-    checks.rank("weights", checks.floating("weights", weight), at_least=2)
+    checks.rank("weights", checks.single_or_double("weights", weight), at_least=2)
     checks.last_axes("weights", weight, signal.shape[-1], of="many as the layer below has units")
     return signal @ weight.mT
 
 
 def _mean_square(signal: Float[np.ndarray, "*runs batch units"]) -> Float[Array, "*runs"]:
     return (signal * signal).mean((-2, -1))
+
+
+def mean_cosine(signal: Float[np.ndarray, "*runs batch units"]) -> Float[Array, "*runs"]:
+    """Measure how alike a layer's vectors for different examples are.
+
+        mean over all pairs i < j of  h_i . h_j / (|h_i| |h_j|)
+
+    It is computed from the length of the sum of the n directions, whose square is n plus twice the sum over all pairs.
+
+    Args:
+        signal: The vectors h, one row an example.
+
+    Returns:
+        The mean cosine: 1 if all rows point one way, about 0 if they are unrelated. Rows of zeros have no direction and
+        are left out; nan where fewer than two are left.
+
+    Raises:
+        TypeError: If `signal` does not hold float32 or float64.
+        ValueError: If it has fewer than two axes.
+
+    Source: definition.
+    """
+    checks.rank("signal", checks.single_or_double("signal", signal), at_least=2)
+    largest = np.abs(signal).max(-1, keepdims=True)
+    scaled_rows = signal / np.where(largest == 0, 1, largest)
+    lengths = np.sqrt((scaled_rows * scaled_rows).sum(-1, keepdims=True))
+    total = (scaled_rows / np.where(lengths == 0, 1, lengths)).sum(-2)
+    count = (lengths[..., 0] != 0).sum(-1)
+    pairs = np.where(count > 1, count * (count - 1), np.nan)
+    return (((total * total).sum(-1) - count) / pairs).astype(signal.dtype)
+
+
+def forward_cosines(
+    weights: Iterable[Float[np.ndarray, "*runs _ _"]],
+    inputs: Float[np.ndarray, "*runs_or_none batch features"],
+    activation: str | activations.Activation = "relu",
+) -> Float[np.ndarray, "*runs layers_and_1"]:
+    """Measure how alike the examples of a batch are in each layer of a network without biases.
+
+        c_l = mean cosine of the rows of h_l,    h_0 = x,    h_l = f(h_(l-1) W_l^T)
+
+    Args:
+        weights: The weights of each layer, of shape (*runs, fan_out, fan_in); an iterator will do.
+        inputs: A batch of inputs, of shape (*runs, batch, features) or (batch, features).
+        activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
+
+    Returns:
+        The mean cosines, of shape (*runs, layers + 1), that of the inputs first; see `mean_cosine`.
+
+    Raises:
+        TypeError: If an array does not hold float32 or float64.
+        ValueError: If the activation is unknown or the inputs do not fit.
+
+    Source: definition.
+    """
+    return _measured_by_layer(mean_cosine, weights, inputs, activation)
 
 
 def backward_second_moments(
@@ -872,80 +996,22 @@ def backward_second_moments(
         The mean of g_l^2 over batch and units, of shape (*runs, layers + 1), that of the gradient in the inputs first.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or a shape does not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     function, slope = activations.lookup(activation)
-    signal = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
+    signal = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2)
     slopes = []
     for weight in weights:
         z = _preactivations(signal, weight)
         slopes.append(slope(z))
         signal = function(z)
-    checks.broadcasts("grad_output", checks.floating("grad_output", grad_output), signal.shape, of="outputs are")
-    gradient = grad_output
+    gradient = checks.single_or_double("grad_output", grad_output)
+    checks.broadcasts("grad_output", gradient, signal.shape, of="outputs are")
     moments = [_mean_square(gradient)]
     for weight, layer_slope in zip(reversed(weights), reversed(slopes), strict=True):
         gradient = (gradient * layer_slope) @ weight
         moments.append(_mean_square(gradient))
     return np.stack(np.broadcast_arrays(*reversed(moments)), axis=-1)
-
-
-def residual_scale(blocks: int) -> float:
-    """Give the factor on the last weights of each branch that keeps a residual stream of many blocks in bounds.
-
-        1 / sqrt(2 L)
-
-    A block adds two branches to the stream, attention and a feed-forward layer in a transformer. If each adds a
-    variance of 1 / (2 L), L blocks together add 1.
-
-    Args:
-        blocks: The number L of blocks, at least 1.
-
-    Returns:
-        The factor.
-
-    Raises:
-        TypeError: If `blocks` is not an integer.
-        ValueError: If `blocks` is below 1.
-
-    Source: derived in the chapter.
-    """
-    return 1 / math.sqrt(2 * checks.integer("blocks", blocks, at_least=1))
-
-
-def mup(shape: tuple[int, ...], layer: str, optimizer: str = "adam") -> MuP:
-    """Give the scales at which a learning rate found on a narrow network also suits a wide one.
-
-                     input              hidden         output
-        variance     1 / fan_in         1 / fan_in     1 / fan_in^2
-        SGD          fan_out            1              1 / fan_in
-        Adam         1                  1 / fan_in     1 / fan_in
-
-    The second and third row are factors on the learning rate. They follow from asking that one step change every number
-    in every hidden layer, and every output, by an amount that does not depend on the width: a step of SGD has the size
-    of the gradient, a step of Adam that of the learning rate whatever the gradient, and an update, unlike a random
-    matrix, lines up with its input, so that its sum over fan_in numbers grows as fan_in and not as its root.
-
-    Args:
-        shape: Shape of the weights, (fan_out, fan_in) or (out, in, *kernel).
-        layer: "input" for the first layer, and for biases, whose fan_in is 1; "hidden"; or "output" for the last one.
-        optimizer: "sgd" or "adam".
-
-    Returns:
-        The variance of the weights and the factor on the learning rate.
-
-    Raises:
-        TypeError: If `shape` is not a tuple of integers.
-        ValueError: If a size is below 1, or a word is not one of those above.
-
-    Source: derived in the chapter.
-    """
-    fan_in, fan_out = fans(shape)
-    of_sgd = {"input": fan_out, "hidden": 1.0, "output": 1 / fan_in}
-    of_adam = {"input": 1.0, "hidden": 1 / fan_in, "output": 1 / fan_in}
-    checks.choice("layer", layer, of_sgd)
-    factor = {"sgd": of_sgd, "adam": of_adam}[checks.choice("optimizer", optimizer, ("sgd", "adam"))][layer]
-    return MuP(1 / fan_in**2 if layer == "output" else 1 / fan_in, factor)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import training
+from dlnotes import checks, optimizers
+from dlnotes.numpy import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -41,7 +41,7 @@ class SGD:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
 
     def init(self, params: dict[str, np.ndarray]) -> SGDState:
         """Start at step 0."""
@@ -51,8 +51,8 @@ class SGD:
         self, grads: dict[str, np.ndarray], state: SGDState, params: dict[str, np.ndarray]
     ) -> tuple[dict[str, np.ndarray], SGDState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        updates = {name: -training.per_run(rate, g) * g for name, g in grads.items()}
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        updates = {name: -many_runs.aligned(rate, g) * g for name, g in grads.items()}
         return updates, SGDState(state.step + 1)
 
 
@@ -72,7 +72,7 @@ def batches_per_epoch(examples: int, batch_size: int, drop_last: bool = False) -
     Raises:
         ValueError: If a number is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     examples = checks.integer("examples", examples, at_least=1)
     batch_size = checks.integer("batch_size", batch_size, at_least=1)
@@ -97,7 +97,7 @@ def split_into_batches(
         TypeError: If `order` does not hold integers.
         ValueError: If `order` is empty or `batch_size` is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("order", checks.integers("order", order), at_least=1)
     count = batches_per_epoch(order.shape[-1], batch_size, drop_last)
@@ -120,10 +120,10 @@ def shuffled_order(
     Raises:
         ValueError: If `examples` is below 1 or an array of generators does not have the shape of `runs`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     examples = checks.integer("examples", examples, at_least=1)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     order = np.empty((*runs, examples), dtype=np.intp)
     for run in np.ndindex(*runs):
         order[run] = generators[run].permutation(examples)
@@ -153,6 +153,6 @@ def epoch(
     Raises:
         ValueError: If a number is below 1 or an array of generators does not have the shape of `runs`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return iter(split_into_batches(shuffled_order(examples, generator, runs=runs), batch_size, drop_last))

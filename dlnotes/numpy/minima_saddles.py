@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlnotes import checks
-from dlnotes.numpy import network, training
+from dlnotes.numpy import conditioning, gradient_clipping, many_runs, network
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -62,17 +62,16 @@ def saddle_free_newton_step(
 
     Raises:
         TypeError: If an argument is not an array of floating-point numbers.
-        ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular.
+        ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular up to rounding, as in
+            `conditioning.newton_step`.
 
-    Source: Dauphin et al. (2014); derived in the chapter.
+    Source: Dauphin et al. (2014).
     """
     checks.symmetric("hessian", hessian)
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
     damping = checks.real("damping", damping, at_least=0)
     values, vectors = np.linalg.eigh(hessian)
-    sizes = np.abs(values) + damping
-    if not np.all(sizes > 0):
-        raise ValueError(f"hessian must be regular with damping {damping}, got an eigenvalue of 0")
+    sizes = conditioning.regular(np.abs(values) + damping, damping)
     along = (vectors.mT @ gradient[..., None])[..., 0]
     return -(vectors @ (along / sizes)[..., None])[..., 0]
 
@@ -96,7 +95,7 @@ def inertia(hessian: Float[np.ndarray, "*runs n n"], *, tolerance: float = 1e-6)
         TypeError: If `hessian` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric, or `tolerance` is outside its range.
 
-    Source: Sylvester's law of inertia; derived in the chapter.
+    Source: definition; Sylvester's law of inertia is why a change of coordinates leaves it.
     """
     values = np.linalg.eigvalsh(checks.symmetric("hessian", hessian))
     tolerance = checks.real("tolerance", tolerance, at_least=0, below=1)
@@ -136,14 +135,16 @@ def find_critical_points(
         TypeError: If `starts` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If an argument is outside its range.
 
-    Source: derived in the chapter.
+    Derivation: the Jacobian of g is H, so that the Gauss-Newton matrix of |g|^2 / 2 is H^2.
+
+    Source: derived here.
     """
     checks.rank("starts", checks.floating("starts", starts), at_least=1)
     steps = checks.integer("steps", steps, at_least=0)
     tolerance = checks.real("tolerance", tolerance, above=0)
     points = starts.reshape(-1, starts.shape[-1]).copy()
     slopes = gradient(points)
-    norms = np.sqrt(np.vecdot(slopes, slopes))
+    norms = np.asarray(gradient_clipping.norm(slopes, 1))
     damping = np.ones_like(norms)
     for _ in range(steps):
         active = np.flatnonzero(norms > tolerance)
@@ -154,7 +155,7 @@ def find_critical_points(
         shares = along * values / (values * values + damping[active, None])
         moved = points[active] - (vectors @ shares[..., None])[..., 0]
         new_slopes = gradient(moved)
-        new_norms = np.sqrt(np.vecdot(new_slopes, new_slopes))
+        new_norms = gradient_clipping.norm(new_slopes, 1)
         better = new_norms < norms[active]
         taken = active[better]
         points[taken], slopes[taken], norms[taken] = moved[better], new_slopes[better], new_norms[better]
@@ -192,7 +193,7 @@ def linear_network_loss(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If the entries of `point` do not fill the two weights.
 
-    Source: Baldi and Hornik (1989); derived in the chapter.
+    Source: Baldi and Hornik (1989).
     """
     first, second = _linear_weights(point, target)
     error = second @ first - target
@@ -217,7 +218,7 @@ def linear_network_gradient(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If the entries of `point` do not fill the two weights.
 
-    Source: Baldi and Hornik (1989); derived in the chapter.
+    Source: derivative of `linear_network_loss`.
     """
     first, second = _linear_weights(point, target)
     error = second @ first - target
@@ -245,7 +246,7 @@ def linear_network_hessian(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If the entries of `point` do not fill the two weights.
 
-    Source: Baldi and Hornik (1989); derived in the chapter.
+    Source: derivative of `linear_network_gradient`.
     """
     first, second = _linear_weights(point, target)
     runs, (hidden, inputs), outputs = point.shape[:-1], first.shape[-2:], second.shape[-2]
@@ -281,7 +282,7 @@ def linear_network_critical_point(
         TypeError: If an argument is of the wrong kind.
         ValueError: If a direction does not exist or there are too few hidden units.
 
-    Source: Baldi and Hornik (1989); derived in the chapter.
+    Source: Baldi and Hornik (1989).
     """
     checks.rank("target", checks.floating("target", target), exactly=2)
     kept = [checks.integer("kept", one, at_least=0, at_most=min(target.shape) - 1) for one in kept]
@@ -338,12 +339,18 @@ def interpolate(
         TypeError: If `fractions` is not an array of floating-point numbers.
         ValueError: If names or shapes differ, or `loss` does not return one value for each run.
 
-    Source: Goodfellow, Vinyals and Saxe (2015); derived in the chapter.
+    Source: Goodfellow et al. (2015).
     """
     checks.same_names("end", end, "start", start)
     for name, value in start.items():
+        checks.floating(f"start[{name!r}]", value)
+        checks.floating(f"end[{name!r}]", end[name])
         checks.same_shape(f"end[{name!r}]", end[name], f"start[{name!r}]", value)
-    checks.rank("fractions", checks.floating("fractions", fractions), exactly=1)
+    checks.rank(
+        "fractions",
+        checks.axis("fractions", checks.floating("fractions", fractions), -1, at_least=1, described="number"),
+        exactly=1,
+    )
 
     def points(first: int, last: int) -> dict[str, np.ndarray]:
         line = {}
@@ -385,14 +392,24 @@ def loss_surface(
         TypeError: If the steps are not arrays of floating-point numbers.
         ValueError: If names or shapes differ, or `loss` does not return one value for each run.
 
-    Source: Li et al. (2018); derived in the chapter.
+    Source: Li et al. (2018).
     """
     for argument, direction in (("first", first), ("second", second)):
         checks.same_names(argument, direction, "parameters", parameters)
         for name, value in parameters.items():
+            checks.floating(f"parameters[{name!r}]", value)
+            checks.floating(f"{argument}[{name!r}]", direction[name])
             checks.same_shape(f"{argument}[{name!r}]", direction[name], f"parameters[{name!r}]", value)
-    checks.rank("first_steps", checks.floating("first_steps", first_steps), exactly=1)
-    checks.rank("second_steps", checks.floating("second_steps", second_steps), exactly=1)
+    checks.rank(
+        "first_steps",
+        checks.axis("first_steps", checks.floating("first_steps", first_steps), -1, at_least=1, described="number"),
+        exactly=1,
+    )
+    checks.rank(
+        "second_steps",
+        checks.axis("second_steps", checks.floating("second_steps", second_steps), -1, at_least=1, described="number"),
+        exactly=1,
+    )
     rows, columns = np.repeat(first_steps, len(second_steps)), np.tile(second_steps, len(first_steps))
 
     def points(begin: int, end: int) -> dict[str, np.ndarray]:
@@ -426,7 +443,7 @@ def filter_normalize(
         TypeError: If a direction or parameter is not an array of floating-point numbers.
         ValueError: If names or shapes differ.
 
-    Source: Li et al. (2018); derived in the chapter.
+    Source: Li et al. (2018).
     """
     checks.same_names("directions", directions, "parameters", parameters)
     scaled = {}
@@ -437,11 +454,8 @@ def filter_normalize(
         if value.ndim < 2:
             scaled[name] = np.zeros_like(value)
             continue
-        own, wanted = (
-            np.sqrt((array * array).sum(axis=tuple(range(1, value.ndim)), keepdims=True))
-            for array in (direction, value)
-        )
-        scaled[name] = direction * np.where(own > 0, wanted / np.where(own > 0, own, 1), 0)
+        own, wanted = (gradient_clipping.unit_norms(array) for array in (direction, value))
+        scaled[name] = direction / np.where(own == 0, 1, own) * wanted
     return scaled
 
 
@@ -464,7 +478,7 @@ def permute_units(
         TypeError: If `order` is not an array of integers.
         ValueError: If `layer` is no hidden layer or `order` no permutation of its units.
 
-    Source: derived in the chapter.
+    Source: derived in symmetry_breaking#eq-equivariant.
     """
     names = network.layer_names(parameters)
     checks.choice("layer", layer, names[:-1])
@@ -498,7 +512,7 @@ def gaussian_orthogonal(noise: Float[np.ndarray, "*runs n n"]) -> Float[np.ndarr
         TypeError: If `noise` is not an array of floating-point numbers.
         ValueError: If it is not square.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.square("noise", noise)
     return (noise + noise.mT) * math.sqrt(0.5)
@@ -520,7 +534,10 @@ def positive_definite(matrix: Float[np.ndarray, "*runs n n"]) -> Bool[Array, "*r
         TypeError: If `matrix` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric.
 
-    Source: Sylvester's law of inertia; derived in the chapter.
+    Derivation: elimination writes H = L D L^T; by Sylvester's law of inertia D has as many positive entries as H
+    eigenvalues.
+
+    Source: derived here.
     """
     rest = checks.symmetric("matrix", matrix)
     definite = np.ones(matrix.shape[:-2], bool)
@@ -554,7 +571,7 @@ def goe_positive_probability(size: int, generator: np.random.Generator, *, sampl
         TypeError: If `size` or `samples` is no integer, or `generator` no Generator.
         ValueError: If an argument is outside its range.
 
-    Source: the rate: Dean and Majumdar (2006); n = 2 and 3 derived in the chapter.
+    Source: Dean and Majumdar (2006) for the rate.
     """
     size = checks.integer("size", size, at_least=1)
     samples = checks.integer("samples", samples, at_least=2)
@@ -582,7 +599,7 @@ def quartic_saddle(point: Float[np.ndarray, "*runs 2"]) -> Float[Array, "*runs"]
         TypeError: If `point` is not an array of floating-point numbers.
         ValueError: If its last axis is not of length 2.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     x, y = _coordinates(point)
     return x * x / 2 - y * y / 2 + y * y * y * y / 4
@@ -603,7 +620,7 @@ def quartic_saddle_gradient(point: Float[np.ndarray, "*runs 2"]) -> Float[np.nda
         TypeError: If `point` is not an array of floating-point numbers.
         ValueError: If its last axis is not of length 2.
 
-    Source: derived in the chapter.
+    Source: derivative of `quartic_saddle`.
     """
     x, y = _coordinates(point)
     return np.stack([x, y * y * y - y], axis=-1)
@@ -624,7 +641,7 @@ def quartic_saddle_hessian(point: Float[np.ndarray, "*runs 2"]) -> Float[np.ndar
         TypeError: If `point` is not an array of floating-point numbers.
         ValueError: If its last axis is not of length 2.
 
-    Source: derived in the chapter.
+    Source: derivative of `quartic_saddle_gradient`.
     """
     x, y = _coordinates(point)
     diagonal = np.stack([np.ones_like(x), 3 * y * y - 1], axis=-1)
@@ -652,7 +669,7 @@ def double_well(x: Float[Array, "*shape"], barrier: float = 1.0) -> Float[Array,
         TypeError: If `x` is not an array of floating-point numbers.
         ValueError: If `barrier` is not above 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.floating("x", x)
     rest = x * x - 1
@@ -675,7 +692,7 @@ def double_well_gradient(x: Float[Array, "*shape"], barrier: float = 1.0) -> Flo
         TypeError: If `x` is not an array of floating-point numbers.
         ValueError: If `barrier` is not above 0.
 
-    Source: derived in the chapter.
+    Source: derivative of `double_well`.
     """
     checks.floating("x", x)
     return 4 * checks.real("barrier", barrier, above=0) * x * (x * x - 1)
@@ -702,7 +719,7 @@ def kramers_steps(barrier: float, learning_rate: float, noise: float) -> float:
     Raises:
         ValueError: If an argument is not above 0.
 
-    Source: Kramers (1940); derived in the chapter.
+    Source: Kramers (1940).
     """
     barrier = checks.real("barrier", barrier, above=0)
     learning_rate = checks.real("learning_rate", learning_rate, above=0)
@@ -729,7 +746,7 @@ def follow(step: Callable, start: Float[np.ndarray, "*runs n"], steps: int) -> F
         TypeError: If `start` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If `steps` is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("start", checks.floating("start", start), at_least=1)
     path = np.empty((*start.shape[:-1], checks.integer("steps", steps, at_least=0) + 1, start.shape[-1]), start.dtype)
@@ -771,14 +788,14 @@ def escape_steps(
         TypeError: If `start` is not an array of floating-point numbers or `generator` no Generator.
         ValueError: If an argument is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("start", checks.floating("start", start), exactly=1)
     learning_rate = checks.real("learning_rate", learning_rate, above=0)
     noise = checks.real("noise", noise, at_least=0)
     steps = checks.integer("steps", steps, at_least=1)
     runs = checks.shape("runs", runs)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     points = np.broadcast_to(start, (*runs, len(start)))
     taken = np.where(escaped(points), 0.0, np.inf)
     for first in range(0, steps, _BLOCK):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import training
+from dlnotes import checks, optimizers, precision
+from dlnotes.numpy import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -47,7 +47,7 @@ class Momentum:
     Raises:
         ValueError: If a number is outside its range.
 
-    Source: Polyak (1964); the form with dampening is derived in the chapter.
+    Source: Polyak (1964); the form with dampening is that of PyTorch.
     """
 
     learning_rate: float | np.ndarray | Callable
@@ -56,22 +56,23 @@ class Momentum:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.reals("beta", self.beta, at_least=0)
         checks.reals("dampening", self.dampening)
 
     def init(self, params: Arrays) -> MomentumState:
         """Start at rest."""
-        return MomentumState(0, training.zeros_like(params))
+        return MomentumState(0, many_runs.zeros_like(params))
 
     def update(self, grads: Arrays, state: MomentumState, params: Arrays) -> tuple[Arrays, MomentumState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        beta = training.at_step(self.beta, state.step)
-        share = 1 - training.at_step(self.dampening, state.step) if state.step else 1.0
-        per_run = training.per_run
-        velocity = {name: per_run(beta, g) * state.velocity[name] + per_run(share, g) * g for name, g in grads.items()}
-        updates = {name: -per_run(rate, v) * v for name, v in velocity.items()}
+        checks.same_names("grads", grads, "params", params)
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        share = 1 - many_runs.at_step(self.dampening, state.step, "dampening") if state.step else 1.0
+        aligned = many_runs.aligned
+        velocity = {name: aligned(beta, g) * state.velocity[name] + aligned(share, g) * g for name, g in grads.items()}
+        updates = {name: -aligned(rate, v) * v for name, v in velocity.items()}
         return updates, MomentumState(state.step + 1, velocity)
 
 
@@ -92,7 +93,7 @@ class Nesterov:
     Raises:
         ValueError: If a number is outside its range.
 
-    Source: Nesterov (1983), rewritten as in Sutskever et al. (2013); derived in the chapter.
+    Source: Nesterov (1983), rewritten as in Sutskever et al. (2013).
     """
 
     learning_rate: float | np.ndarray | Callable
@@ -100,23 +101,25 @@ class Nesterov:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.reals("beta", self.beta, at_least=0)
 
     def init(self, params: Arrays) -> MomentumState:
         """Start at rest."""
-        return MomentumState(0, training.zeros_like(params))
+        return MomentumState(0, many_runs.zeros_like(params))
 
     def update(self, grads: Arrays, state: MomentumState, params: Arrays) -> tuple[Arrays, MomentumState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        beta = training.at_step(self.beta, state.step)
-        per_run = training.per_run
-        velocity = {name: per_run(beta, g) * state.velocity[name] + g for name, g in grads.items()}
-        updates = {name: -per_run(rate, g) * (g + per_run(beta, g) * velocity[name]) for name, g in grads.items()}
+        checks.same_names("grads", grads, "params", params)
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        aligned = many_runs.aligned
+        velocity = {name: aligned(beta, g) * state.velocity[name] + g for name, g in grads.items()}
+        updates = {name: -aligned(rate, g) * (g + aligned(beta, g) * velocity[name]) for name, g in grads.items()}
         return updates, MomentumState(state.step + 1, velocity)
 
 
+@precision.rounded_once("values")
 def exponential_moving_average(
     values: Float[np.ndarray, "*runs time"], beta: float | Float[np.ndarray, "*runs"], bias_correction: bool = True
 ) -> Float[np.ndarray, "*runs time"]:
@@ -141,8 +144,8 @@ def exponential_moving_average(
     """
     checks.rank("values", checks.floating("values", values), at_least=1)
     checks.reals("beta", beta, at_least=0, below=1)
-    beta = training.at_step(beta, 0)
-    kept, share = training.per_run(beta, values), training.per_run(1 - beta, values)
+    beta = many_runs.at_step(beta, 0)
+    kept, share = many_runs.aligned(beta, values), many_runs.aligned(1 - beta, values)
     averages, average = np.empty_like(values), np.zeros_like(values[..., :1])
     for t in range(values.shape[-1]):
         average = kept * average + share * values[..., t : t + 1]
@@ -158,7 +161,7 @@ def average_weights(beta: float, steps: int) -> Float[np.ndarray, " steps"]:
 
         w_k = (1 - beta) beta^k,    k = 0, 1, ...
 
-    The first n weights add up to 1 - beta^n; for n = 1 / (1 - beta), the effective window, that is about 1 - 1/e.
+    The first n weights add up to 1 - beta^n; for n = 1 / (1 - beta), the mean age, that is about 1 - 1/e.
 
     Args:
         beta: From 0 to below 1.
@@ -170,28 +173,59 @@ def average_weights(beta: float, steps: int) -> Float[np.ndarray, " steps"]:
     Raises:
         ValueError: If a number is outside its range.
 
-    Source: derived in the chapter.
+    Derivation: unroll v <- beta v + (1 - beta) x; the sum over k < n is a geometric one.
+
+    Source: derived here.
     """
     beta = checks.real("beta", beta, at_least=0, below=1)
     steps = checks.integer("steps", steps, at_least=0)
     return (1 - beta) * np.power(beta, np.arange(steps))
 
 
-def effective_window(beta: float) -> float:
-    """Give the number of values whose plain average is as noisy a guide to the recent past: 1 / (1 - beta).
+def mean_age(beta: float) -> float:
+    """Give the mean age of a value in an exponential moving average, where the newest has age 1.
+
+        sum over k of (k + 1) (1 - beta) beta^k = 1 / (1 - beta)
 
     Args:
         beta: From 0 to below 1.
 
     Returns:
-        The mean age of a value in the average, counted from 1.
+        The mean age: 10 at beta = 0.9.
 
     Raises:
         ValueError: If `beta` is outside its range.
 
-    Source: derived in the chapter.
+    Derivation: the weights are those of a geometric distribution that starts at 1.
+
+    Source: derived here.
     """
     return 1 / (1 - checks.real("beta", beta, at_least=0, below=1))
+
+
+def effective_window(beta: float) -> float:
+    """Give the number of values whose plain average is as noisy as an exponential moving average.
+
+        1 / sum over k of ((1 - beta) beta^k)^2 = (1 + beta) / (1 - beta)
+
+    Both have the same variance if the values are independent with one variance. That is nearly twice the mean age.
+
+    Args:
+        beta: From 0 to below 1.
+
+    Returns:
+        The number of values, in general no whole one: 19 at beta = 0.9.
+
+    Raises:
+        ValueError: If `beta` is outside its range.
+
+    Derivation: n independent values have an average of variance sigma^2 / n, a weighted one sigma^2 sum w_k^2; the
+    weights' squares are a geometric series with the ratio beta^2.
+
+    Source: derived here.
+    """
+    beta = checks.real("beta", beta, at_least=0, below=1)
+    return (1 + beta) / (1 - beta)
 
 
 def contraction(
@@ -222,7 +256,10 @@ def contraction(
     Raises:
         TypeError: If `curvature` does not hold floating-point numbers.
 
-    Source: Polyak (1964); derived in the chapter.
+    Derivation: put the update into the error e = w - w*, whose gradient is h e; solutions z^t obey the quadratic
+    equation.
+
+    Source: Polyak (1964); derived here.
     """
     slope = 1 - learning_rate * checks.floating("curvature", curvature)
     checks.reals("learning_rate", learning_rate, at_least=0)
@@ -257,7 +294,7 @@ def best_momentum(smallest: float, largest: float) -> BestMomentum:
     Raises:
         ValueError: If `smallest` is not above 0 or `largest` is below it.
 
-    Source: Polyak (1964); derived in the chapter.
+    Source: Polyak (1964).
     """
     smallest = checks.real("smallest", smallest, above=0)
     low, high = math.sqrt(smallest), math.sqrt(checks.real("largest", largest, at_least=smallest))

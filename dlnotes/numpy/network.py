@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import activations, initialization, objective, training
+from dlnotes import checks, optimizers
+from dlnotes.numpy import activations, initialization, many_runs, objective
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Shaped
@@ -57,7 +57,7 @@ def dense(
         TypeError: If `inputs` does not hold floating-point numbers.
         ValueError: If the sizes do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
     checks.last_axes("inputs", inputs, checks.rank("weight", weight, at_least=2).shape[-1], of="weight takes")
@@ -87,7 +87,7 @@ def dense_backward(
     Raises:
         ValueError: If the sizes do not fit.
 
-    Source: derived in the chapter.
+    Source: derived in gradient_checking#eq-weights.
     """
     checks.last_axes("grad_output", grad_output, inputs.shape[-2], weight.shape[-2], of="inputs and weight give")
     grad_inputs = grad_output @ weight if with_inputs else None
@@ -155,7 +155,7 @@ def conv2d(
         TypeError: If `inputs` does not hold floating-point numbers.
         ValueError: If the sizes do not fit, or a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     _check_conv(inputs, weight, stride, padding)
     patches = _patches(inputs, *weight.shape[-2:], stride, padding)
@@ -191,7 +191,7 @@ def conv2d_backward(
     Raises:
         ValueError: If the sizes do not fit, or a number is out of range.
 
-    Source: derived in the chapter.
+    Source: derivative of `conv2d`.
     """
     _check_conv(inputs, weight, stride, padding)
     patches = _patches(inputs, *weight.shape[-2:], stride, padding)
@@ -239,19 +239,15 @@ def layer_names(parameters: Arrays) -> list[str]:
         The keys' first parts.
 
     Raises:
-        ValueError: If there is no layer.
+        ValueError: If there is no layer, or a layer is not numbered.
     """
-    keys = _layer_keys(tuple(parameters))
-    if not keys:
-        checks.integer("number of layers in parameters", len(keys), at_least=1)
-    return [weight.removesuffix(".weight") for weight, _ in keys]
+    return checks.layers("parameters", parameters, with_bias=False)
 
 
 @functools.cache
 def _layer_keys(keys: tuple[str, ...]) -> list[tuple[str, str]]:
     """Pair the keys of each layer's weight and bias, in order."""
-    names = sorted((key.removesuffix(".weight") for key in keys if key.endswith(".weight")), key=int)
-    return [(f"{name}.weight", f"{name}.bias") for name in names]
+    return [(f"{name}.weight", f"{name}.bias") for name in checks.layers("parameters", keys, with_bias=True)]
 
 
 def initialize(
@@ -278,11 +274,11 @@ def initialize(
     Raises:
         ValueError: If there are fewer than two sizes, or one is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     initializer = initialization.he_normal if initializer is None else initializer
     sizes = checks.shape("sizes", tuple(sizes), axes_at_least=2, at_least=1)
-    generators = training.generators_of_runs(generator, runs)
+    generators = many_runs.generators(generator, runs)
     source = generators if runs else generators[()]
     parameters = {}
     for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
@@ -293,7 +289,7 @@ def initialize(
 
 def _check_forward(parameters: Arrays, inputs: np.ndarray, activation: str | activations.Activation = "relu") -> None:
     activations.lookup(activation)
-    first = parameters[f"{layer_names(parameters)[0]}.weight"]
+    first = parameters[_layer_keys(tuple(parameters))[0][0]]
     checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
     checks.last_axes("inputs", inputs, first.shape[-1], of="the first weight takes")
 
@@ -320,7 +316,7 @@ def forward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If the activation is unknown or the sizes do not fit.
 
-    Source: derived in the chapter.
+    Source: definition, as in gradient_checking#eq-forward.
     """
     function = activations.lookup(activation).function
     taken, given = [], []
@@ -339,7 +335,7 @@ def _check_backward(
     out: Arrays | None = None,
 ) -> None:
     activations.lookup(activation)
-    layer_names(parameters)
+    _layer_keys(tuple(parameters))
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
     if out is not None:
         checks.same_arrays("out", out, "parameters", parameters)
@@ -373,7 +369,7 @@ def backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If the activation is unknown, the gradient has not the shape of the logits, or `out` does not fit.
 
-    Source: Rumelhart, Hinton and Williams (1986); derived in the chapter.
+    Source: Rumelhart et al. (1986); derived in gradient_checking#eq-delta.
     """
     slope = activations.lookup(activation).slope
     keys = _layer_keys(tuple(parameters))
@@ -389,6 +385,26 @@ def backward(
     return grads
 
 
+def _prepare_loss_and_gradient(
+    parameters: Arrays, inputs: np.ndarray, targets: np.ndarray, out: Arrays, generators: Any
+) -> optimizers.Gradient:
+    """Check all examples, and give `loss_and_gradient` for batches of them, without checks and written into `out`."""
+    _check_forward(parameters, inputs)
+    last = parameters[_layer_keys(tuple(parameters))[-1][0]]
+    checks.labels("targets", targets, last.shape[-2])
+    checks.shaped("targets", targets, inputs.shape[:-1], of="inputs ask for")
+    # What was put in the place of one of these is taken as it is.
+    run, loss, back = map(checks.behind, (forward, objective.cross_entropy_with_gradient, backward))
+
+    def prepared(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray) -> LossAndGradient:
+        logits, cache = run(parameters, inputs)
+        value, grad_logits = loss(logits, targets)
+        return LossAndGradient(value, back(grad_logits, parameters, cache, out=out))
+
+    return prepared
+
+
+@optimizers.prepared_by(_prepare_loss_and_gradient)
 def loss_and_gradient(
     parameters: Arrays,
     inputs: Float[np.ndarray, "*runs_or_none batch features"],
@@ -413,32 +429,9 @@ def loss_and_gradient(
         TypeError: If an argument is of a wrong kind.
         ValueError: If the activation is unknown or the sizes do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     loss = objective.cross_entropy_with_gradient if loss is None else loss
     logits, cache = forward(parameters, inputs, activation)
     value, grad_logits = loss(logits, targets)
     return LossAndGradient(value, backward(grad_logits, parameters, cache, activation))
-
-
-def _trusting(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray) -> Callable:
-    """Check all examples, and give what computes `loss_and_gradient` for batches of them without looking again."""
-    _check_forward(parameters, inputs)
-    last = parameters[f"{layer_names(parameters)[-1]}.weight"]
-    checks.labels("targets", targets, last.shape[-2])
-    checks.shaped("targets", targets, inputs.shape[:-1], of="inputs ask for")
-    run, loss, back = (
-        getattr(function, "unchecked", function)  # what was put in the place of ours is taken as it is
-        for function in (forward, objective.cross_entropy_with_gradient, backward)
-    )
-
-    def work(parameters: Arrays, inputs: np.ndarray, targets: np.ndarray, out: Arrays) -> LossAndGradient:
-        logits, cache = run(parameters, inputs)
-        value, grad_logits = loss(logits, targets)
-        return LossAndGradient(value, back(grad_logits, parameters, cache, out=out))
-
-    return work
-
-
-# For the training loop, which asks for it; it is tested to give the same.
-loss_and_gradient.trusting = _trusting

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
+from dlnotes import checks, precision
 from dlnotes.numpy import activations
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def _labels(
     checks.axis("logits", logits, -2, at_least=1, described="rows")
     checks.labels("labels", labels, logits.shape[-1])
     rows = logits.shape[:-1]
-    checks.broadcasts("labels", labels, rows, of="logits ask for")
-    return labels.reshape(rows) if labels.size == math.prod(rows) else np.broadcast_to(labels, rows)
+    return np.broadcast_to(checks.shared("labels", labels, rows, axes=1, of="logits ask for"), rows)
 
 
 def _at_labels(values: Float[Array, "*batch classes"], labels: Integer[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -57,15 +56,42 @@ def _one_hot(labels: Integer[Array, "*batch"], like: Float[Array, "*batch classe
     return (labels[..., None] == np.arange(like.shape[-1])).astype(like.dtype)
 
 
+class _Exponentials(NamedTuple):
+    """Exponentials of scores less the largest, apart at one class of each row: the label, or the largest itself.
+
+    Attributes:
+        others: exp(z_j - m), with 0 at that class.
+        rest: Their sum, R.
+        own: e = exp(z_y - m).
+        log_total: ln(R + e), as ln(1 + (R + (e - 1))): where e is 1, R counts however small it is.
+    """
+
+    others: Float[Array, "*batch classes"]
+    rest: Float[Array, "*batch 1"]
+    own: Float[Array, "*batch 1"]
+    log_total: Float[Array, "*batch 1"]
+
+
+def _exponentials(
+    logits: Float[Array, "*batch classes"], largest: Float[Array, "*batch 1"], apart: Integer[Array, "*batch"]
+) -> _Exponentials:
+    others = np.exp(logits - largest)
+    own = np.take_along_axis(others, apart[..., None], axis=-1)
+    np.put_along_axis(others, apart[..., None], 0, axis=-1)
+    rest = others.sum(-1, keepdims=True)
+    return _Exponentials(others, rest, own, np.log1p(rest + (own - 1)))
+
+
 def _share(
     grad_output: float | Float[Array, "*runs"], outputs: Float[Array, "*runs batch n"]
 ) -> Float[Array, "*runs 1 1"]:
     """Spread the gradient in a mean over the rows of its batch."""
     runs = outputs.shape[:-2]
-    grad_output = np.asarray(checks.per_run("grad_output", grad_output, runs), outputs.dtype)
+    grad_output = np.asarray(checks.one_a_run("grad_output", grad_output, runs), outputs.dtype)
     return np.broadcast_to(grad_output, runs)[..., None, None] / outputs.shape[-2]
 
 
+@precision.rounded_once("logits")
 def log_sum_exp(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
     """Give the logarithm of a sum of exponentials, without overflow.
 
@@ -81,12 +107,15 @@ def log_sum_exp(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch"
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-shift.
     """
     m = _classes(logits).max(-1, keepdims=True)
-    return m[..., 0] + np.log(np.exp(logits - m).sum(-1))
+    m = np.where(np.isinf(m), 0, m)  # exp is then infinite or 0 where it should be
+    with np.errstate(divide="ignore"):
+        return (m + _exponentials(logits, m, logits.argmax(-1)).log_total)[..., 0]
 
 
+@precision.rounded_once("logits")
 def log_sum_exp_backward(
     grad_output: Float[Array, "*batch"], logits: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
@@ -105,13 +134,14 @@ def log_sum_exp_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `log_sum_exp`.
     """
     probabilities = softmax(logits)
     checks.shaped("grad_output", checks.floating("grad_output", grad_output), logits.shape[:-1], of="logits has rows")
     return grad_output[..., None] * probabilities
 
 
+@precision.rounded_once("logits")
 def softmax(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
     """Turn scores into probabilities.
 
@@ -127,12 +157,13 @@ def softmax(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch clas
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: definition, as in objective#eq-softmax.
     """
     exponentials = np.exp(_classes(logits) - logits.max(-1, keepdims=True))
     return exponentials / exponentials.sum(-1, keepdims=True)
 
 
+@precision.rounded_once("logits")
 def softmax_backward(
     grad_output: Float[Array, "*batch classes"], logits: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
@@ -151,13 +182,14 @@ def softmax_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-jacobian.
     """
     probabilities = softmax(logits)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "logits", logits)
     return probabilities * (grad_output - (probabilities * grad_output).sum(-1, keepdims=True))
 
 
+@precision.rounded_once("logits")
 def log_softmax(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:
     """Give the logarithms of the softmax probabilities, without computing the probabilities.
 
@@ -173,18 +205,21 @@ def log_softmax(logits: Float[Array, "*batch classes"]) -> Float[Array, "*batch 
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-shift.
     """
-    shifted = _classes(logits) - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    m = _classes(logits).max(-1, keepdims=True)
+    return logits - m - _exponentials(logits, m, logits.argmax(-1)).log_total
 
 
+@precision.rounded_once("logits")
 def log_softmax_backward(
     grad_output: Float[Array, "*batch classes"], logits: Float[Array, "*batch classes"]
 ) -> Float[Array, "*batch classes"]:
     """Carry a gradient back through the logarithm of the softmax.
 
-        dL/dz_j = g_j - p_j sum_k g_k,    g = dL/d ln p
+        dL/dz_j = g_j - p_j sum_k g_k = g_j (1 - p_j) - p_j sum_(k != j) g_k,    g = dL/d ln p
+
+    In the second form nothing cancels where a probability is near 1.
 
     Args:
         grad_output: Gradient of the loss in the log-probabilities, of the shape of `logits`.
@@ -197,19 +232,27 @@ def log_softmax_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `log_softmax`.
     """
-    probabilities = softmax(logits)
+    largest = _classes(logits).argmax(-1)
+    others, rest, own, _ = _exponentials(logits, logits.max(-1, keepdims=True), largest)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "logits", logits)
-    return grad_output - probabilities * grad_output.sum(-1, keepdims=True)
+    probabilities = others / (rest + own)
+    complements = 1 - probabilities
+    np.put_along_axis(probabilities, largest[..., None], own / (rest + own), axis=-1)
+    np.put_along_axis(complements, largest[..., None], rest / (rest + own), axis=-1)
+    return grad_output * complements - probabilities * (grad_output.sum(-1, keepdims=True) - grad_output)
 
 
+@precision.rounded_once("logits")
 def cross_entropy(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"]
 ) -> Float[Array, "*runs"]:
     """Give the mean negative log-likelihood of the labels.
 
         L = -1/N sum_i ln softmax(z_i)_(y_i)
+
+    Where the label has by far the largest score, the loss is the sum of the other exponentials, and not rounded to 0.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), not probabilities.
@@ -222,12 +265,15 @@ def cross_entropy(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-lse.
     """
     labels = _labels(logits, labels)
-    return -_at_labels(log_softmax(logits), labels).mean(-1)
+    largest = logits.max(-1, keepdims=True)
+    log_total = _exponentials(logits, largest, labels).log_total
+    return (log_total[..., 0] - (_at_labels(logits, labels) - largest[..., 0])).mean(-1)
 
 
+@precision.rounded_once("logits")
 def cross_entropy_backward(
     grad_output: float | Float[Array, "*runs"],
     logits: Float[Array, "*runs batch classes"],
@@ -236,6 +282,8 @@ def cross_entropy_backward(
     """Carry a gradient back through the cross-entropy: probabilities minus labels.
 
         dL/dz_ij = (softmax(z_i)_j - [j = y_i]) / N
+
+    At the label that is minus the sum of the other probabilities, which does not cancel where the label's is near 1.
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.
@@ -249,13 +297,16 @@ def cross_entropy_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-p-minus-y.
     """
     labels = _labels(logits, labels)
-    return (softmax(logits) - _one_hot(labels, logits)) * _share(grad_output, logits)
+    others, rest, own, _ = _exponentials(logits, logits.max(-1, keepdims=True), labels)
+    np.put_along_axis(others, labels[..., None], -rest, axis=-1)
+    return others / (rest + own) * _share(grad_output, logits)
 
 
 @checks.before(_labels)
+@precision.rounded_once("logits")
 def cross_entropy_with_gradient(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"]
 ) -> LossAndGradient:
@@ -277,7 +328,7 @@ def cross_entropy_with_gradient(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-lse and objective#eq-p-minus-y.
     """
     *runs, batch, classes = logits.shape
     rows = logits.reshape(-1, classes)
@@ -304,10 +355,12 @@ def _loss_of_many_classes(
     np.subtract(logits, logits.max(-1, keepdims=True), out=gradient)
     shifted = gradient[at_labels]
     np.exp(gradient, out=gradient)
-    total = gradient.sum(-1)
-    gradient *= (share / total)[:, None]
-    gradient[at_labels] -= share
-    return np.log(total) - shifted
+    own = gradient[at_labels]
+    gradient[at_labels] = 0
+    rest = gradient.sum(-1)
+    gradient[at_labels] = -rest
+    gradient *= (share / (rest + own))[:, None]
+    return np.log1p(rest + (own - 1)) - shifted
 
 
 def _loss_of_few_classes(
@@ -323,14 +376,17 @@ def _loss_of_few_classes(
     columns -= np.maximum.reduce(columns)
     shifted = flat[at_labels]
     np.exp(columns, out=columns)
+    own = flat[at_labels]
+    flat[at_labels] = 0
     # One row alone would be added up in another order by a sum, and not be what it is among others.
-    total = np.add.reduce(columns) if rows > 1 else np.add.accumulate(columns)[-1]
-    columns *= share / total
-    flat[at_labels] -= share
+    rest = np.add.reduce(columns) if rows > 1 else np.add.accumulate(columns)[-1]
+    flat[at_labels] = -rest
+    columns *= share / (rest + own)
     gradient[...] = columns.T
-    return np.log(total) - shifted
+    return np.log1p(rest + (own - 1)) - shifted
 
 
+@precision.rounded_once("logits")
 def binary_cross_entropy_with_logits(
     logits: Float[Array, "*runs batch"], targets: Float[Array, "*runs_or_none batch"]
 ) -> Float[Array, "*runs"]:
@@ -338,7 +394,8 @@ def binary_cross_entropy_with_logits(
 
         L = -1/N sum_i (t_i ln s(z_i) + (1 - t_i) ln(1 - s(z_i))) = 1/N sum_i (softplus(z_i) - t_i z_i)
 
-    Computed as max(z, 0) - t z + ln(1 + exp(-|z|)), which neither overflows nor cancels for a target of 0 or 1.
+    Computed as w |z| + ln(1 + exp(-|z|)), with w = 1 - t where z > 0 and t elsewhere, which neither overflows nor
+    cancels. Where w is 0, the first term is 0 for infinite z too.
 
     Args:
         logits: Scores, one an example, of shape (*runs, batch).
@@ -351,10 +408,13 @@ def binary_cross_entropy_with_logits(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If a target is not from 0 to 1, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition; the second form by softplus(-z) = softplus(z) - z, as in objective#eq-binary.
     """
     _targets(logits, targets)
-    return (np.maximum(logits, 0) - targets * logits + np.log1p(np.exp(-np.abs(logits)))).mean(-1, dtype=logits.dtype)
+    size, against = np.abs(logits), np.where(logits > 0, 1 - targets, targets)
+    with np.errstate(invalid="ignore"):  # 0 times infinity, which is not taken
+        losses = np.where(against == 0, 0, against * size) + np.log1p(np.exp(-size))
+    return losses.mean(-1).astype(logits.dtype)
 
 
 def _targets(
@@ -362,9 +422,10 @@ def _targets(
 ) -> Float[Array, "*runs_or_none batch"]:
     checks.axis("logits", checks.floating("logits", logits), -1, at_least=1, described="example")
     checks.reals("targets", checks.floating("targets", targets), at_least=0, at_most=1)
-    return checks.broadcasts("targets", targets, logits.shape, of="logits ask for")
+    return checks.shared("targets", targets, logits.shape, axes=1, of="logits ask for")
 
 
+@precision.rounded_once("logits")
 def binary_cross_entropy_with_logits_backward(
     grad_output: float | Float[Array, "*runs"],
     logits: Float[Array, "*runs batch"],
@@ -372,7 +433,9 @@ def binary_cross_entropy_with_logits_backward(
 ) -> Float[Array, "*runs batch"]:
     """Carry a gradient back through the binary cross-entropy: probability minus target.
 
-        dL/dz_i = (s(z_i) - t_i) / N
+        dL/dz_i = (s(z_i) - t_i) / N = ((1 - t_i) s(z_i) - t_i s(-z_i)) / N
+
+    The second form does not cancel where the probability is near its target of 1.
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.
@@ -386,21 +449,22 @@ def binary_cross_entropy_with_logits_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a target is not from 0 to 1, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-binary.
     """
     _targets(logits, targets)
-    difference = (activations.sigmoid(logits) - targets).astype(logits.dtype, copy=False)
-    return difference * _share(grad_output, logits[..., None])[..., 0]
+    difference = (1 - targets) * activations.sigmoid(logits) - targets * activations.sigmoid(-logits)
+    return difference.astype(logits.dtype, copy=False) * _share(grad_output, logits[..., None])[..., 0]
 
 
 def _outputs(
     outputs: Float[Array, "*runs batch features"], targets: Float[Array, "*some features"]
 ) -> Float[Array, "*runs batch features"]:
     checks.axis("outputs", checks.floating("outputs", outputs), -2, at_least=1, described="rows")
-    checks.broadcasts("targets", checks.floating("targets", targets), outputs.shape, of="outputs ask for")
+    checks.shared("targets", checks.floating("targets", targets), outputs.shape, axes=2, of="outputs ask for")
     return (outputs - targets).astype(outputs.dtype, copy=False)
 
 
+@precision.rounded_once("outputs")
 def squared_error(
     outputs: Float[Array, "*runs batch features"], targets: Float[Array, "*runs_or_none batch features"]
 ) -> Float[Array, "*runs"]:
@@ -422,12 +486,13 @@ def squared_error(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If a shape does not fit or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     difference = _outputs(outputs, targets)
     return 0.5 * (difference * difference).sum(-1).mean(-1)
 
 
+@precision.rounded_once("outputs")
 def squared_error_backward(
     grad_output: float | Float[Array, "*runs"],
     outputs: Float[Array, "*runs batch features"],
@@ -449,11 +514,12 @@ def squared_error_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a shape does not fit or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derivative of `squared_error`.
     """
     return _outputs(outputs, targets) * _share(grad_output, outputs)
 
 
+@precision.rounded_once("logits")
 def margins(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"]
 ) -> Float[Array, "*runs batch"]:
@@ -472,7 +538,7 @@ def margins(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition, as in objective#eq-margin.
     """
     labels = _labels(logits, labels, classes=2)
     return _at_labels(logits, labels) - _without_labels(logits, labels).max(-1)
@@ -493,7 +559,8 @@ def zero_one_loss(
 
         L = 1/N sum_i [argmax_j z_ij != y_i]
 
-    The prediction is the class of the largest score, the first of them in a tie.
+    The prediction is the class of the largest score, the first of them in a tie. A row that holds a nan predicts
+    nothing: its run gets nan.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes).
@@ -506,12 +573,14 @@ def zero_one_loss(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     labels = _labels(logits, labels)
-    return (logits.argmax(-1) != labels).mean(-1, dtype=logits.dtype)
+    wrong = np.where(np.isnan(logits.max(-1)), np.nan, logits.argmax(-1) != labels)
+    return wrong.mean(-1).astype(logits.dtype)
 
 
+@precision.rounded_once("logits")
 def hinge(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"], margin: float = 1.0
 ) -> Float[Array, "*runs"]:
@@ -533,12 +602,13 @@ def hinge(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, the batch is empty, or `margin` is not above 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     margin = checks.real("margin", margin, above=0)
     return np.maximum(margin - margins(logits, labels), 0).mean(-1)
 
 
+@precision.rounded_once("logits")
 def hinge_backward(
     grad_output: float | Float[Array, "*runs"],
     logits: Float[Array, "*runs batch classes"],
@@ -562,9 +632,10 @@ def hinge_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, the batch is empty, or `margin` is not above 0.
 
-    Source: derived in the chapter.
+    Source: derivative of `hinge`.
     """
-    short = margins(logits, labels) < checks.real("margin", margin, above=0)
+    margin, given = checks.real("margin", margin, above=0), margins(logits, labels)
+    short = np.where(np.isnan(given), np.nan, given < margin).astype(logits.dtype)
     labels = _labels(logits, labels)
     rival = _without_labels(logits, labels).argmax(-1)
     return (_one_hot(rival, logits) - _one_hot(labels, logits)) * short[..., None] * _share(grad_output, logits)
@@ -635,7 +706,7 @@ class Tape:
         nodes: Every number, in order.
         edges: For each node, what it was made of: pairs of an earlier place and the slope there.
 
-    Source: Rumelhart, Hinton and Williams (1986) for networks; derived in the chapter.
+    Source: Rumelhart et al. (1986) for networks; derived in objective#eq-adjoint.
     """
 
     def __init__(self) -> None:

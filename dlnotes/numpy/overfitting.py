@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import activations, training
+from dlnotes import checks, precision
+from dlnotes.numpy import activations, many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -43,15 +43,17 @@ class StoppingState(NamedTuple):
     """What early stopping knows.
 
     Attributes:
-        step: How many losses it has seen.
-        best: The least loss of each run, infinite before the first.
+        step: How many values it has seen.
+        best: The best value of each run, infinitely bad before the first.
         best_step: When it was seen, counted from 0; -1 before the first.
+        waits: How many values have come since the last that counted.
         stopped: Whether the run is to be ended.
     """
 
     step: int
     best: np.ndarray
     best_step: np.ndarray
+    waits: np.ndarray
     stopped: np.ndarray
 
 
@@ -62,6 +64,7 @@ class MixupPairs(NamedTuple):
     share: np.ndarray
 
 
+@precision.rounded_once("x")
 def polynomial_features(x: Float[Array, "*shape"], degree: int) -> Float[np.ndarray, "*shape terms"]:
     """Give the Legendre polynomials up to a degree, scaled to mean square 1 over [-1, 1].
 
@@ -81,7 +84,7 @@ def polynomial_features(x: Float[Array, "*shape"], degree: int) -> Float[np.ndar
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `degree` is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     degree = checks.integer("degree", degree, at_least=0)
     x = np.asarray(checks.floating("x", x))
@@ -92,6 +95,7 @@ def polynomial_features(x: Float[Array, "*shape"], degree: int) -> Float[np.ndar
     return features * np.sqrt(2 * np.arange(degree + 1) + 1).astype(x.dtype)
 
 
+@precision.rounded_once("x")
 def random_features(
     x: Float[np.ndarray, "*runs rows inputs"],
     weight: Float[np.ndarray, "*own width inputs"],
@@ -130,7 +134,7 @@ def ridge(
 ) -> Float[np.ndarray, "*runs features outputs"]:
     """Solve least squares with an L2 penalty in closed form.
 
-        w = argmin 1/n |X w - Y|^2 + strength |w|^2 = V diag(s / (s^2 + n strength)) U^T Y,    X = U S V^T
+        w = argmin 1/n |X w - Y|^2 + strength |w|^2 = V diag(1 / (s + n strength / s)) U^T Y,    X = U S V^T
 
     With strength 0, singular values that are rounding of 0 are left out: the solution of least length among all that
     fit best, which is also where gradient descent from 0 ends.
@@ -147,24 +151,29 @@ def ridge(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes do not fit, numbers are not finite, or `strength` is negative.
 
-    Source: Hoerl and Kennard (1970); the form by singular values is derived in the chapter.
+    Derivation: set the gradient 2/n X^T (X w - Y) + 2 strength w to 0 and put in X = U S V^T.
+
+    Source: Hoerl and Kennard (1970); derived here.
     """
-    checks.rank("features", checks.floating("features", features), at_least=2)
+    checks.rank("features", checks.single_or_double("features", features), at_least=2)
     checks.axis("features", features, -2, at_least=1, described="rows")
     checks.axis("features", features, -1, at_least=1, described="columns")
     checks.reals("features", features)
-    checks.rank("targets", checks.floating("targets", targets), exactly=features.ndim)
+    checks.rank("targets", checks.single_or_double("targets", targets), exactly=features.ndim)
     checks.last_axes("targets", targets[..., 0], *features.shape[:-1], of="features")
     checks.reals("strength", strength, at_least=0)
     checks.shaped("strength", np.asarray(strength), features.shape[: np.ndim(strength)], of="the runs of features")
     left, singular, right = np.linalg.svd(features, full_matrices=False)
     rounding = np.finfo(features.dtype).eps * max(features.shape[-2:])
     kept = singular > rounding * singular[..., :1]
-    penalized = singular * singular + training.per_run(strength, singular) * features.shape[-2]
-    factor = np.where(kept, singular / np.where(kept, penalized, 1), 0)
+    own = np.where(kept, singular, 1)  # divided out, because the squares of large and of small ones are no numbers
+    penalty = many_runs.aligned(strength, singular) * features.shape[-2]
+    with np.errstate(over="ignore"):
+        factor = np.where(kept, 1 / (own + penalty / own), 0)
     return right.mT @ (factor[..., None] * (left.mT @ targets))
 
 
+@precision.rounded_once("curvature")
 def ridge_filter(curvature: Float[Array, "*shape"], strength: float) -> Float[Array, "*shape"]:
     """Give the share of the least-squares solution that ridge keeps along a direction.
 
@@ -180,21 +189,26 @@ def ridge_filter(curvature: Float[Array, "*shape"], strength: float) -> Float[Ar
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Derivation: along an eigenvector (e + strength) w = e w_ls, from the gradient set to 0.
+
+    Source: derived here.
     """
     checks.reals("curvature", curvature, at_least=0)
     return curvature / (curvature + checks.real("strength", strength, above=0))
 
 
+@precision.rounded_once("curvature")
 def early_stopping_filter(
     curvature: Float[Array, "*shape"], learning_rate: float, steps: int
 ) -> Float[Array, "*shape"]:
     """Give the share of the least-squares solution that gradient descent from 0 has reached along a direction.
 
-        1 - (1 - learning_rate e)^steps,    e the curvature of the loss, the eigenvalue of X^T X / n for 1/(2n) |X w -
-        y|^2
+        1 - (1 - learning_rate e)^steps,    e an eigenvalue of X^T X / n, the curvature of 1/(2n) |X w - y|^2
 
-    It is near `ridge_filter` at strength 1 / (learning_rate steps), above it by up to 0.204 and never equal.
+    It is near r = `ridge_filter` at strength 1 / (learning_rate steps). With x = learning_rate e and u = x steps, the
+    share is at least r for x up to 1, by 1 - exp(-u) - u / (1 + u), at most 0.2036, in the limit of small x, and by
+    up to 1/2 at x = 1 after one step. For x between 1 and 2 the shares of odd numbers of steps lie above 1 and those of
+    even numbers below, some of them below r.
 
     Args:
         curvature: e, at least 0 and below 2 / learning_rate, where descent begins to diverge.
@@ -207,12 +221,18 @@ def early_stopping_filter(
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Derivation: the error along an eigenvector is multiplied by 1 - learning_rate e in every step, and is the whole
+    solution at first.
+
+    Source: derived here.
     """
     learning_rate = checks.real("learning_rate", learning_rate, above=0)
     steps = checks.integer("steps", steps, at_least=0)
     checks.reals("curvature", curvature, at_least=0, below=2 / learning_rate)
-    return 1 - (1 - learning_rate * curvature) ** steps
+    along = learning_rate * np.asarray(curvature)
+    slow = along < 1  # where nothing must be lost of a share much smaller than 1
+    share = -np.expm1(steps * np.log1p(-np.where(slow, along, 0)))
+    return np.where(slow, share, 1 - (1 - along) ** steps)[()]
 
 
 def bootstrap(
@@ -244,7 +264,7 @@ def _draw(
     draw: Callable[[np.random.Generator], np.ndarray], generator: Generators, runs: tuple[int, ...]
 ) -> np.ndarray:
     """Stack what each run draws from its own generator."""
-    generators = training.generators_of_runs(generator, checks.shape("runs", runs, at_least=1))
+    generators = many_runs.generators(generator, checks.shape("runs", runs, at_least=1))
     draws = [draw(generators[run]) for run in np.ndindex(*runs)]
     return np.stack(draws).reshape((*runs, *draws[0].shape))
 
@@ -282,7 +302,7 @@ def learning_curve(
             differ in
             length.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("order", checks.labels("order", order, len(x)), at_least=1)
     checks.integer("number of examples in y", len(y), at_least=len(x), at_most=len(x))
@@ -297,6 +317,7 @@ def learning_curve(
     return LearningCurve(sizes, np.stack(on_training, axis=-1), np.stack(on_held_out, axis=-1))
 
 
+@precision.rounded_once("predictions")
 def bias_variance_decomposition(
     predictions: Float[np.ndarray, "*runs_and_sets_and_points"], target: Float[Array, "*points"]
 ) -> BiasVariance:
@@ -320,7 +341,9 @@ def bias_variance_decomposition(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes do not fit or there are fewer than two sets.
 
-    Source: Geman, Bienenstock and Doursat (1992) for the decomposition; the unbiased form is derived in the chapter.
+    Derivation: E (mean f - target)^2 = bias^2 + Var(f) / S, and the sample variance is an unbiased estimate of Var(f).
+
+    Source: Geman et al. (1992) for the decomposition; derived here.
     """
     checks.floating("target", target)
     checks.rank("predictions", checks.floating("predictions", predictions), at_least=target.ndim + 1)
@@ -335,31 +358,80 @@ def bias_variance_decomposition(
     return BiasVariance(offset * offset - variance / sets, variance, (distance * distance).mean(axis=axis))
 
 
+def _improves(value: Array, best: Array | float, least_improvement: float, largest_is_best: bool) -> Array:
+    """Say where a value is better than the best by more than the least improvement; nan is better than nothing."""
+    return value > best + least_improvement if largest_is_best else value < best - least_improvement
+
+
+def waits_since_best(
+    values: Float[np.ndarray, "*runs measurements"],
+    least_improvement: float = 0.0,
+    *,
+    largest_is_best: bool = False,
+    baseline: float | None = None,
+) -> Int[Array, "*runs"]:
+    """Count the measurements since the last that improved on the best before it: the rule of early stopping.
+
+        best = inf,  waits = 0;    for each value: waits <- waits + 1,
+        where value < best - least_improvement: best <- value, and waits <- 0 if value < baseline - least_improvement
+
+    The best is what the next value has to beat: a slow descent whose every step is smaller than the least improvement
+    counts as soon as it has come that far below it. A value that is nan improves nothing, at the start too.
+
+    Args:
+        values: One a measurement, in their order.
+        least_improvement: By how much a value must beat the best, at least 0.
+        largest_is_best: Whether large values are good, as for an accuracy; then all signs above are turned.
+        baseline: What a value must beat besides, by as much; None asks for nothing.
+
+    Returns:
+        How many values have come since the last that counted; as many as there are where none did.
+
+    Raises:
+        TypeError: If `values` does not hold floating-point numbers.
+        ValueError: If `values` has no axis, or a number is out of range.
+
+    Source: definition, the same as in EarlyStopping of Keras.
+    """
+    checks.rank("values", checks.floating("values", values), at_least=1)
+    stopping = EarlyStopping(1, least_improvement, largest_is_best=largest_is_best, baseline=baseline)
+    state = stopping.init(values.shape[:-1])
+    for value in np.moveaxis(np.asarray(values, dtype=np.float64), -1, 0):
+        state = stopping.follow(value, state)
+    return state.waits[()]
+
+
 @dataclass(frozen=True, eq=False)
 class EarlyStopping:
     """End a run when its validation loss has not improved for a while; the best step is what to go back to.
 
-        improved where loss < best - least_improvement
-        stopped where the last `patience` losses did not improve
+        stopped where `waits_since_best` of the values so far >= patience
 
-    A loss that is nan never improves. What was stopped stays stopped, with its best.
+    What was stopped stays stopped, with its best.
 
     Args:
-        patience: How many losses without improvement end a run, at least 1.
-        least_improvement: By how much a loss must be below the best, at least 0.
+        patience: How many values without improvement end a run, at least 1.
+        least_improvement: By how much a value must beat the best, at least 0.
+        largest_is_best: See `waits_since_best`.
+        baseline: See `waits_since_best`.
 
-    Source: Prechelt (1998) for the question; this rule is derived in the chapter.
+    Source: Prechelt (1998) for the question; definition.
     """
 
     patience: int = 10
     least_improvement: float = 0.0
+    largest_is_best: bool = False
+    baseline: float | None = None
 
     def __post_init__(self) -> None:
         checks.integer("patience", self.patience, at_least=1)
         checks.real("least_improvement", self.least_improvement, at_least=0)
+        checks.instance("largest_is_best", self.largest_is_best, bool, "True or False")
+        if self.baseline is not None:
+            checks.real("baseline", self.baseline)
 
     def init(self, runs: tuple[int, ...] = ()) -> StoppingState:
-        """Start without a loss.
+        """Start without a value.
 
         Args:
             runs: The shape of the grid of runs.
@@ -368,13 +440,27 @@ class EarlyStopping:
             The state, arrays of shape `runs`.
         """
         runs = checks.shape("runs", runs)
-        return StoppingState(0, np.full(runs, np.inf), np.full(runs, -1), np.zeros(runs, dtype=bool))
+        worst = np.full(runs, -np.inf if self.largest_is_best else np.inf)
+        return StoppingState(0, worst, np.full(runs, -1), np.zeros(runs, dtype=int), np.zeros(runs, dtype=bool))
+
+    def follow(self, value: Array, state: StoppingState) -> StoppingState:
+        """Take in one value of each run, and stop none."""
+        improved = _improves(value, state.best, self.least_improvement, self.largest_is_best)
+        counts = improved
+        if self.baseline is not None:
+            counts = improved & _improves(value, self.baseline, self.least_improvement, self.largest_is_best)
+        return state._replace(
+            step=state.step + 1,
+            best=np.where(improved, value, state.best),
+            best_step=np.where(improved, state.step, state.best_step),
+            waits=np.where(counts, 0, state.waits + 1),
+        )
 
     def update(self, loss: float | Float[Array, "*runs"], state: StoppingState) -> StoppingState:
-        """Take in one validation loss of each run.
+        """Take in one value of each run.
 
         Args:
-            loss: One number a run.
+            loss: One number a run; an accuracy, say, where the largest is best.
             state: What was known before; it is left as it was.
 
         Returns:
@@ -384,10 +470,8 @@ class EarlyStopping:
             ValueError: If `loss` has another shape than the runs.
         """
         loss = checks.shaped("loss", np.asarray(loss, dtype=np.float64), state.best.shape, of="the runs of the state")
-        improved = ~state.stopped & (loss < state.best - self.least_improvement)
-        best_step = np.where(improved, state.step, state.best_step)
-        stopped = state.stopped | (state.step - best_step >= self.patience)
-        return StoppingState(state.step + 1, np.where(improved, loss, state.best), best_step, stopped)
+        after = self.follow(np.where(state.stopped, np.nan, loss), state)
+        return after._replace(stopped=state.stopped | (after.waits >= self.patience))
 
 
 def shift_offsets(
@@ -409,7 +493,7 @@ def shift_offsets(
     Raises:
         ValueError: If a number is out of range, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     shape, most = checks.shape("shape", shape), checks.integer("most", most, at_least=0)
     return _draw(lambda source: source.integers(-most, most, (*shape, 2), endpoint=True), generator, runs)
@@ -446,7 +530,7 @@ def shift(
         TypeError: If `x` does not hold floating-point numbers or `offsets` integers.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("x", checks.floating("x", x), at_least=3)
     checks.last_axes("offsets", checks.integers("offsets", offsets), *x.shape[:-3], 2, of="x")
@@ -476,7 +560,7 @@ def flip_mask(
     Raises:
         ValueError: If a number is out of range, or the generators are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     shape = checks.shape("shape", shape)
     probability = checks.real("probability", probability, at_least=0, at_most=1)
@@ -499,13 +583,14 @@ def flip(x: Float[np.ndarray, "*shape"], mask: Bool[np.ndarray, "*batch"]) -> Fl
         TypeError: If `x` does not hold floating-point numbers or `mask` booleans.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("x", checks.floating("x", x), at_least=3)
     checks.last_axes("mask", checks.booleans("mask", mask), *x.shape[:-3], of="x")
     return np.where(mask[..., None, None, None], x[..., ::-1], x)
 
 
+@precision.rounded_once("x")
 def add_noise(
     x: Float[np.ndarray, "*shape"], noise: Float[np.ndarray, "*runs_and_shape"], deviation: float | Float[Array, "*own"]
 ) -> Float[np.ndarray, "*runs_and_shape"]:
@@ -525,12 +610,12 @@ def add_noise(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes do not fit or `deviation` is negative.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.last_axes("noise", checks.floating("noise", noise), *checks.floating("x", x).shape, of="x")
     checks.reals("deviation", deviation, at_least=0)
     checks.shaped("deviation", np.asarray(deviation), noise.shape[: np.ndim(deviation)], of="the leading axes of noise")
-    return x + training.per_run(deviation, noise) * noise
+    return x + many_runs.aligned(deviation, noise) * noise
 
 
 def mixup_pairs(
@@ -556,11 +641,12 @@ def mixup_pairs(
     """
     examples = checks.integer("examples", examples, at_least=1)
     alpha = checks.real("concentration", concentration, above=0)
-    generators = training.generators_of_runs(generator, checks.shape("runs", runs, at_least=1))
+    generators = many_runs.generators(generator, checks.shape("runs", runs, at_least=1))
     partner = _draw(lambda source: source.permutation(examples), generators, runs)
     return MixupPairs(partner, _draw(lambda source: source.beta(alpha, alpha, examples), generators, runs))
 
 
+@precision.rounded_once("x")
 def mixup(
     x: Float[np.ndarray, "*shape"],
     targets: Float[np.ndarray, "*batch outputs"],
@@ -570,6 +656,8 @@ def mixup(
     """Mix each example with another, inputs and targets alike.
 
         x_i <- share_i x_i + (1 - share_i) x_partner(i),    the same for the targets
+
+    A term of share 0 is left out, be it infinite or nan.
 
     Args:
         x: Inputs, shape (*runs, batch, *features).
@@ -596,6 +684,9 @@ def mixup(
         checks.shaped(f"leading axes of {name}", np.empty(values.shape[: partner.ndim]), partner.shape, of="partner")
         trailing = (1,) * (values.ndim - partner.ndim)
         others = np.take_along_axis(values, partner.reshape(*partner.shape, *trailing), axis=partner.ndim - 1)
-        own = share.astype(values.dtype).reshape(*share.shape, *trailing)
-        mixed.append(own * values + (1 - own) * others)
+        own, rest = (part.astype(values.dtype).reshape(*share.shape, *trailing) for part in (share, 1 - share))
+        with np.errstate(invalid="ignore"):
+            both = own * values + rest * others
+        both[share == 1], both[share == 0] = values[share == 1], others[share == 0]
+        mixed.append(both)
     return mixed[0], mixed[1]

@@ -8,6 +8,7 @@ sense; scikit-learn's PCA divides by n - 1. Statistics are computed in float64 a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,11 +31,16 @@ class StandardizerState(NamedTuple):
 
 
 class PCAState(NamedTuple):
-    """Mean, principal axes as rows, and the variance along each, largest first; 0 where the rows do not vary."""
+    """Mean, principal axes as rows, and the deviation along each, largest first; 0 where the rows do not vary."""
 
     mean: np.ndarray
     axes: np.ndarray
-    variance: np.ndarray
+    deviation: np.ndarray
+
+    @property
+    def variance(self) -> np.ndarray:
+        """The square of the deviation, S^2 / n."""
+        return self.deviation * self.deviation
 
 
 class ZCAState(NamedTuple):
@@ -47,7 +53,7 @@ class ZCAState(NamedTuple):
 
 def _observations(x: np.ndarray) -> np.ndarray:
     """Give `x` back if statistics can be taken of it."""
-    checks.floating("x", x)
+    checks.at_least_single("x", x)
     checks.rank("x", x, at_least=2)
     checks.axis("x", x, -2, at_least=1, described="rows")
     checks.axis("x", x, -1, at_least=1, described="features")
@@ -56,7 +62,7 @@ def _observations(x: np.ndarray) -> np.ndarray:
 
 def _features(name: str, x: np.ndarray, count: int) -> np.ndarray:
     """Give `x` back if a fitted transform for `count` features applies to it."""
-    checks.floating(name, x)
+    checks.at_least_single(name, x)
     checks.rank(name, x, at_least=2)
     return checks.last_axes(name, x, count, of="the state")
 
@@ -68,26 +74,47 @@ def _mean(x: np.ndarray) -> np.ndarray:
     return np.where(constant, first, x.mean(axis=-2, dtype=np.float64))
 
 
-def _singular_axes(centered: np.ndarray, full: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Give singular values and right singular vectors (as rows) of centered rows.
+def _rounding(x: np.ndarray) -> np.ndarray:
+    """Give the deviation of each feature that may be rounding: 8 units of its largest number, as sums may differ by."""
+    return 8 * np.finfo(x.dtype).eps * np.abs(x).max(axis=-2).astype(np.float64)
+
+
+class _PrincipalAxes(NamedTuple):
+    """Singular values over sqrt(rows), largest first, and right singular vectors as rows."""
+
+    deviation: np.ndarray
+    axes: np.ndarray
+
+
+def _principal_axes(x: np.ndarray, mean: np.ndarray | float, full: bool) -> _PrincipalAxes:
+    """Give the deviations along the principal axes of the rows less their mean, X - m = U S V, and the axes V.
 
     The triangular factor of a QR decomposition has the same ones and is small. The eigenvectors of the covariance are
     the same too, but squaring loses half of the digits: directions a million times smaller than the largest come out
-    wrong. Singular values that are rounding of 0 are set to 0.
+    wrong. Deviations that are rounding of 0 are set to 0: along v the rounding r_j of the features adds up to at most
+    sum_j |v_j| r_j, and that of the decomposition in float64 is in proportion to the largest deviation.
     """
-    triangle = np.linalg.qr(centered, mode="r")
+    rows, features = x.shape[-2:]
+    triangle = np.linalg.qr(x - mean, mode="r")
     _, singular, axes = np.linalg.svd(triangle, full_matrices=full)
-    rounding = np.finfo(np.float64).eps * max(centered.shape[-2:])
-    singular = np.where(singular > rounding * singular[..., :1], singular, 0.0)
+    deviation = singular / math.sqrt(rows)
+    of_data = (np.abs(axes[..., : min(rows, features), :]) @ _rounding(x)[..., None])[..., 0]
+    of_decomposition = max(rows, features) * np.finfo(np.float64).eps * deviation[..., :1]
+    deviation = np.where(deviation > np.maximum(of_data, of_decomposition), deviation, 0.0)
     # The sign of an axis is free. Its largest entry is made positive, so that the same data give the same axes.
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=-1, keepdims=True), axis=-1)
-    return singular, axes * np.where(largest < 0, -1.0, 1.0)
+    return _PrincipalAxes(deviation, axes * np.where(largest < 0, -1.0, 1.0))
 
 
-def _inverse_root(variance: np.ndarray, epsilon: float) -> np.ndarray:
-    """Give 1 / sqrt(variance + epsilon), and 0 where that is not a number to divide by."""
-    total = variance + epsilon
-    return np.where(total > 0, 1 / np.sqrt(np.where(total > 0, total, 1)), 0)
+def _inverse_root(deviation: np.ndarray, epsilon: float) -> np.ndarray:
+    """Give 1 / sqrt(deviation^2 + epsilon), and 0 where that is not a number to divide by."""
+    total = _root(deviation, epsilon)
+    return np.where(total > 0, 1 / np.where(total > 0, total, 1), 0)
+
+
+def _root(deviation: np.ndarray, epsilon: float) -> np.ndarray:
+    """Give sqrt(deviation^2 + epsilon) without the square, which may over- or underflow."""
+    return np.hypot(deviation, deviation.dtype.type(math.sqrt(epsilon)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +123,14 @@ class Standardizer:
 
         z = (x - m) / s,    m = mean of x,    s = sqrt(mean of (x - m)^2)
 
-    A constant feature, all of whose fitted rows are equal, has s = 0: it is centered and not divided, so it comes out
-    as 0 on the fitted rows, and test rows keep their distance from the constant in its own units.
+    A constant feature has s = 0: it is centered and not divided, so it comes out as 0 on the fitted rows, and test rows
+    keep their distance from the constant in its own units. Constant is also what differs by rounding alone, as sums do
+    that should be 1: a deviation of at most 8 rounding units of the largest number.
 
     Args:
         scale: If False, only center.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
 
     scale: bool = True
@@ -131,6 +159,7 @@ class Standardizer:
         unit = np.where(span > 0, span, 1)
         centered /= unit[..., None, :]
         deviation = unit * np.sqrt((centered * centered).mean(axis=-2))
+        deviation = np.where(deviation > _rounding(x), deviation, 0)
         return StandardizerState(mean.astype(x.dtype), deviation.astype(x.dtype))
 
     def transform(
@@ -193,7 +222,7 @@ class PCA:
         whiten: Whether to divide by the deviation along each axis.
         epsilon: Added to the variances in whitening, at least 0; it bounds how much small directions are blown up.
 
-    Source: derived in the chapter.
+    Source: derived in preprocessing#eq-pca and preprocessing#eq-pca-whitening.
     """
 
     components: int | None = None
@@ -207,14 +236,14 @@ class PCA:
         checks.real("epsilon", self.epsilon, at_least=0)
 
     def fit(self, x: Float[np.ndarray, "*runs rows features"]) -> PCAState:
-        """Find the mean, the principal axes and the variance along each.
+        """Find the mean, the principal axes and the deviation along each.
 
         Args:
             x: Training rows, shape (*runs, rows, features), at least one row, finite.
 
         Returns:
             The state: mean (*runs, features), axes (*runs, components, features) with orthonormal rows whose largest
-            entry is positive, variance (*runs, components).
+            entry is positive, deviation (*runs, components).
 
         Raises:
             TypeError: If `x` does not hold floating-point numbers.
@@ -226,9 +255,8 @@ class PCA:
         most = min(rows, features)
         kept = most if self.components is None else checks.integer("components", self.components, at_most=most)
         mean = _mean(x)
-        singular, axes = _singular_axes(x - mean[..., None, :], full=False)
-        variance = singular * singular / rows
-        return PCAState(mean.astype(x.dtype), axes[..., :kept, :].astype(x.dtype), variance[..., :kept].astype(x.dtype))
+        deviation, axes = _principal_axes(x, mean[..., None, :], full=False)
+        return PCAState(*(part.astype(x.dtype) for part in (mean, axes[..., :kept, :], deviation[..., :kept])))
 
     def transform(
         self, x: Float[np.ndarray, "*batch rows features"], state: PCAState
@@ -248,7 +276,7 @@ class PCA:
         """
         _features("x", x, state.mean.shape[-1])
         z = (x - state.mean[..., None, :]) @ state.axes.mT
-        return z * _inverse_root(state.variance, self.epsilon)[..., None, :] if self.whiten else z
+        return z * _inverse_root(state.deviation, self.epsilon)[..., None, :] if self.whiten else z
 
     def inverse(
         self, z: Float[np.ndarray, "*batch rows components"], state: PCAState
@@ -268,7 +296,7 @@ class PCA:
         """
         _features("z", z, state.axes.shape[-2])
         if self.whiten:
-            z = z * np.sqrt(state.variance + self.epsilon)[..., None, :]
+            z = z * _root(state.deviation, self.epsilon)[..., None, :]
         return z @ state.axes + state.mean[..., None, :]
 
 
@@ -284,7 +312,7 @@ class ZCA:
     Args:
         epsilon: Added to the variances, at least 0; it bounds how much small directions are blown up.
 
-    Source: derived in the chapter.
+    Source: Bell and Sejnowski (1997); derived in preprocessing#eq-zca.
     """
 
     epsilon: float = 0.0
@@ -306,13 +334,13 @@ class ZCA:
             ValueError: If `x` has fewer than two axes, no rows or no features, or numbers that are not finite.
         """
         _observations(x)
-        rows, features = x.shape[-2:]
+        features = x.shape[-1]
         mean = _mean(x)
-        singular, axes = _singular_axes(x - mean[..., None, :], full=True)
-        variance = np.zeros((*singular.shape[:-1], features))
-        variance[..., : singular.shape[-1]] = singular * singular / rows
-        whitening = (axes.mT * _inverse_root(variance, self.epsilon)[..., None, :]) @ axes
-        coloring = (axes.mT * np.sqrt(variance + self.epsilon)[..., None, :]) @ axes
+        found, axes = _principal_axes(x, mean[..., None, :], full=True)
+        deviation = np.zeros((*found.shape[:-1], features))
+        deviation[..., : found.shape[-1]] = found
+        whitening = (axes.mT * _inverse_root(deviation, self.epsilon)[..., None, :]) @ axes
+        coloring = (axes.mT * _root(deviation, self.epsilon)[..., None, :]) @ axes
         return ZCAState(mean.astype(x.dtype), whitening.astype(x.dtype), coloring.astype(x.dtype))
 
     def transform(
@@ -371,10 +399,13 @@ def least_squares_hessian(x: Float[np.ndarray, "*runs rows features"]) -> Float[
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `x` has fewer than two axes, no rows or no features, or numbers that are not finite.
 
-    Source: derived in the chapter.
+    Source: derived in preprocessing#eq-hessian.
     """
     _observations(x)
-    return x.mT @ x / x.shape[-2]
+    largest = np.abs(x).max(axis=(-2, -1), keepdims=True)
+    unit = np.ldexp(np.ones_like(largest), np.frexp(largest)[1])  # a power of 2: sums of squares do not overflow
+    x = x / unit
+    return x.mT @ x / x.shape[-2] * unit * unit
 
 
 def least_squares_condition(x: Float[np.ndarray, "*runs rows features"]) -> Float[Array, "*runs"]:
@@ -394,11 +425,11 @@ def least_squares_condition(x: Float[np.ndarray, "*runs rows features"]) -> Floa
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `x` has fewer than two axes, no rows or no features, or numbers that are not finite.
 
-    Source: derived in the chapter.
+    Source: derived in preprocessing#eq-svd.
     """
     _observations(x)
     rows, features = x.shape[-2:]
-    singular, _ = _singular_axes(x.astype(np.float64), full=False)
-    smallest = singular[..., -1] if rows >= features else np.zeros_like(singular[..., 0])
-    ratio = np.where(smallest > 0, singular[..., 0] / np.where(smallest > 0, smallest, 1), np.inf)
+    deviation, _ = _principal_axes(x, np.float64(0), full=False)
+    smallest = deviation[..., -1] if rows >= features else np.zeros_like(deviation[..., 0])
+    ratio = np.where(smallest > 0, deviation[..., 0] / np.where(smallest > 0, smallest, 1), np.inf)
     return (ratio * ratio).astype(x.dtype)

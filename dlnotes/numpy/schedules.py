@@ -7,14 +7,14 @@ for a plot; the rate is a number, or an array with one number a run. For an opti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from dlnotes import checks
-from dlnotes.numpy import momentum, training
+from dlnotes.numpy import many_runs, momentum
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -34,7 +34,7 @@ def step_decay(step: Number, learning_rate: Number, every: int, factor: Number =
         rate = learning_rate * factor^floor(step / every)
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to start from, at least 0.
         every: Steps between two drops, at least 1.
         factor: What each drop multiplies by, above 0 and at most 1.
@@ -45,8 +45,9 @@ def step_decay(step: Number, learning_rate: Number, every: int, factor: Number =
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("every", every, at_least=1)
     checks.reals("factor", factor, above=0, at_most=1)
@@ -59,7 +60,7 @@ def exponential_decay(step: Number, learning_rate: Number, factor: Number) -> Nu
         rate = learning_rate * factor^step
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to start from, at least 0.
         factor: What each step multiplies by, above 0 and at most 1.
 
@@ -69,8 +70,9 @@ def exponential_decay(step: Number, learning_rate: Number, factor: Number) -> Nu
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.reals("factor", factor, above=0, at_most=1)
     return learning_rate * np.power(factor, _steps(step))
@@ -85,7 +87,7 @@ def inverse_time_decay(step: Number, learning_rate: Number, decay: Number, power
     Robbins and Monro for convergence under noise.
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to start from, at least 0.
         decay: At least 0; at step 1 / decay the denominator is 2^power.
         power: At least 0.
@@ -98,6 +100,7 @@ def inverse_time_decay(step: Number, learning_rate: Number, decay: Number, power
 
     Source: Robbins and Monro (1951) for the conditions.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.reals("decay", decay, at_least=0)
     checks.reals("power", power, at_least=0)
@@ -110,7 +113,7 @@ def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number =
         rate = final_rate + (learning_rate - final_rate) (1 + cos(pi min(step / steps, 1))) / 2
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to start from, at least 0.
         steps: Steps until the final rate, at least 1.
         final_rate: The rate from then on, at least 0.
@@ -123,6 +126,7 @@ def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number =
 
     Source: Loshchilov and Hutter (2017), without restarts.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("steps", steps, at_least=1)
     checks.reals("final_rate", final_rate, at_least=0)
@@ -136,10 +140,14 @@ def warm_up(step: Number, learning_rate: Number, steps: int) -> Number:
         rate = learning_rate * min((step + 1) / (steps + 1), 1)
 
     The first step, at step 0, has one part in steps + 1 of the rate, not zero; from step `steps` on it is the full
-    rate. The rate may itself come from a schedule: `warm_up(step, cosine(step, 1e-3, 500), 50)`.
+    rate. A schedule that is to follow starts at its own step 0 where the warm-up ends, by `join`; in
+    `warm_up(step, cosine(step, 1e-3, 500), 50)` the cosine would fall from the start, and the full rate never come.
+
+    LinearLR of PyTorch is the same with start_factor 1 / (steps + 1). In optax's warmup_cosine_decay_schedule the
+    number of decay steps counts the warm-up too.
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to reach, at least 0.
         steps: Steps below the full rate, at least 0.
 
@@ -151,9 +159,43 @@ def warm_up(step: Number, learning_rate: Number, steps: int) -> Number:
 
     Source: Goyal et al. (2017), for the gradual form.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("steps", steps, at_least=0)
     return learning_rate * np.minimum((_steps(step) + 1) / (steps + 1), 1)
+
+
+def join(step: Number, parts: Sequence[Callable[[Number], Number]], boundaries: Sequence[int]) -> Number:
+    """Let one schedule follow another, each counted from 0 where it begins.
+
+        rate = part_k(step - boundary_k)    for boundary_k <= step < boundary_(k+1),    boundary_0 = 0
+
+    A warm-up before a cosine, whose first step has the full rate:
+    `join(step, (lambda t: warm_up(t, 1e-3, 50), lambda t: cosine(t, 1e-3, 450)), (50,))`. The same is SequentialLR in
+    PyTorch and join_schedules in optax.
+
+    Args:
+        step: Steps taken so far, at least 0.
+        parts: At least one; each takes the step and gives a rate.
+        boundaries: The steps at which the second part, the third and so on begin, not falling, at least 0.
+
+    Returns:
+        The rate.
+
+    Raises:
+        TypeError: If a boundary is no integer.
+        ValueError: If there are not as many boundaries as parts to follow, or a number is out of range.
+
+    Source: definition.
+    """
+    checks.reals("step", step, at_least=0)
+    count = checks.integer("number of parts", len(parts), at_least=1)
+    starts = (0, *checks.not_falling("boundaries", boundaries, count - 1))
+    if np.ndim(step) == 0:
+        current = sum(start <= step for start in starts) - 1
+        return parts[current](step - starts[current])
+    rates = [part(np.maximum(step - start, 0)) for part, start in zip(parts, starts, strict=True)]
+    return np.select([step >= start for start in starts[::-1]], rates[::-1])
 
 
 def warm_up_stable_decay(
@@ -170,7 +212,7 @@ def warm_up_stable_decay(
         then final_rate + (learning_rate - final_rate) (end - step) / decay_steps
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         learning_rate: The rate to hold, at least 0.
         warm_up_steps: Steps below it at the start, at least 0.
         stable_steps: Steps at it, at least 0.
@@ -185,6 +227,7 @@ def warm_up_stable_decay(
 
     Source: Hu et al. (2024), with a straight line for the decay.
     """
+    checks.reals("step", step, at_least=0)
     checks.integer("stable_steps", stable_steps, at_least=0)
     checks.integer("decay_steps", decay_steps, at_least=1)
     checks.integer("warm_up_steps", warm_up_steps, at_least=0)
@@ -197,10 +240,10 @@ def warm_up_stable_decay(
 def exponential_sweep(step: Number, lowest: Number, highest: Number, steps: int) -> Number:
     """Raise the rate by the same factor in every step, from the lowest to the highest: the sweep of a range test.
 
-        rate = lowest * (highest / lowest)^(step / (steps - 1))
+        rate = lowest^(1 - t) highest^t,    t = step / (steps - 1)
 
     Args:
-        step: Steps taken so far.
+        step: Steps taken so far, at least 0.
         lowest: The rate at step 0, above 0.
         highest: The rate at the last step, above 0.
         steps: How many steps the sweep has, at least 2.
@@ -211,20 +254,22 @@ def exponential_sweep(step: Number, lowest: Number, highest: Number, steps: int)
     Raises:
         ValueError: If a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("lowest", lowest, above=0)
     checks.reals("highest", highest, above=0)
     checks.integer("steps", steps, at_least=2)
-    return lowest * np.power(highest / lowest, _steps(step) / (steps - 1))
+    share = _steps(step) / (steps - 1)
+    return np.power(lowest, 1 - share) * np.power(highest, share)
 
 
 class RangeTest(NamedTuple):
     """What a range test found, for each run.
 
     Attributes:
-        steepest: The rate at which the smoothed loss fell fastest per decade.
-        lowest: The rate at which the smoothed loss was least.
+        steepest: The rate at which the least smoothed loss so far fell fastest per decade; nan if it did not fall.
+        lowest: The rate at which the smoothed loss was least; nan if it diverged at once.
         diverged: The first rate at which it was far above its least value so far; inf if it never was.
     """
 
@@ -241,8 +286,15 @@ def range_test(
 ) -> RangeTest:
     """Read the useful range of learning rates off the losses of a sweep.
 
-        s_t = bias-corrected moving average of the losses
-        diverged at the first t with s_t > tolerance min_(u <= t) s_u
+        a_t = bias-corrected moving average of the losses up to t
+        diverged at the first t with a_t > tolerance min_(u <= t) a_u
+        s_t = sum_u beta^|t - u| L_u / sum_u beta^|t - u|,    over the steps u before that
+        steepest: of the steps t at which s_t is less than all before, that with the greatest fall per decade from the
+        last such step;    lowest: the last such step
+
+    The second average looks to both sides: it does not lag behind, and at the start it rests on the losses that follow
+    and not on the first batch alone. Falls count where they lead below all that was before, so that the way back from a
+    spike is none, and none comes after the lowest loss.
 
     A loss that is not finite counts as diverged.
 
@@ -258,23 +310,42 @@ def range_test(
     Raises:
         ValueError: If shapes do not fit or a number is out of range.
 
-    Source: Smith (2017) for the test; how it is read is derived in the chapter.
+    Source: Smith (2017).
     """
-    count = checks.integer("number of rates", len(rates), at_least=2)
+    count = checks.integer("number of rates", len(checks.rank("rates", rates, exactly=1)), at_least=2)
+    checks.reals("rates", rates, above=0)
+    checks.reals("steps between rates", np.diff(rates), above=0)
     checks.last_axes("losses", checks.floating("losses", losses), count, of="rates")
+    checks.reals("losses", losses[np.isfinite(losses)], at_least=0)
     checks.real("tolerance", tolerance, above=1)
     with np.errstate(all="ignore"):
-        smooth = momentum.exponential_moving_average(np.asarray(losses, dtype=np.float64), beta)
-        smooth = np.where(np.isfinite(smooth), smooth, np.inf)
+        losses = np.asarray(losses, dtype=np.float64)
+        lagging = momentum.exponential_moving_average(losses, beta)
+        lagging = np.where(np.isfinite(lagging), lagging, np.inf)
+        gone = (lagging > tolerance * np.minimum.accumulate(lagging, axis=-1)) | np.isinf(lagging)
+        gone = np.maximum.accumulate(gone, axis=-1)
+        kept = np.where(gone, 0.0, 1.0)
+        smooth = _to_both_sides(np.where(gone, 0, losses), beta) / _to_both_sides(kept, beta)
+        smooth = np.where(gone, np.inf, smooth)
         least = np.minimum.accumulate(smooth, axis=-1)
-        gone = np.maximum.accumulate((smooth > tolerance * least) | np.isinf(smooth), axis=-1)
-        slope = np.diff(smooth, axis=-1) / np.diff(np.log(rates))
-    slope = np.where(gone[..., 1:], np.inf, slope)
+        record = np.arange(1, count) * (smooth[..., 1:] < least[..., :-1])
+        last_record = np.maximum.accumulate(record, axis=-1)  # the step of the least value so far
+        before = np.concatenate([np.zeros_like(record[..., :1]), last_record[..., :-1]], axis=-1)
+        way = np.log(np.asarray(rates, dtype=np.float64))
+        fall = (least[..., :-1] - least[..., 1:]) / (way[1:] - way[before])
+        fall = np.where(record > 0, fall, 0)
     return RangeTest(
-        steepest=rates[1:][slope.argmin(-1)],
-        lowest=rates[np.where(gone, np.inf, smooth).argmin(-1)],
-        diverged=np.where(gone.any(-1), rates[gone.argmax(-1)], np.inf),
+        steepest=np.where((fall > 0).any(-1), rates[1:][fall.argmax(-1)], np.nan)[()],
+        lowest=np.where(gone[..., 0], np.nan, rates[smooth.argmin(-1)])[()],
+        diverged=np.where(gone.any(-1), rates[gone.argmax(-1)], np.inf)[()],
     )
+
+
+def _to_both_sides(values: np.ndarray, beta: float) -> np.ndarray:
+    """Give sum_u beta^|t - u| x_u, up to a factor that does not depend on t."""
+    forth = momentum.exponential_moving_average(values, beta, bias_correction=False)
+    back = momentum.exponential_moving_average(values[..., ::-1], beta, bias_correction=False)[..., ::-1]
+    return forth + back - (1 - beta) * values
 
 
 class ScaleState(NamedTuple):
@@ -296,7 +367,7 @@ class Scale:
     Raises:
         ValueError: If the factor is not finite.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
 
     factor: float | np.ndarray | Callable
@@ -312,5 +383,5 @@ class Scale:
 
     def update(self, grads: Arrays, state: ScaleState, params: Arrays) -> tuple[Arrays, ScaleState]:
         """Give the scaled gradients, and the next state."""
-        factor = training.at_step(self.factor, state.step)
-        return {name: training.per_run(factor, g) * g for name, g in grads.items()}, ScaleState(state.step + 1)
+        factor = many_runs.at_step(self.factor, state.step)
+        return {name: many_runs.aligned(factor, g) * g for name, g in grads.items()}, ScaleState(state.step + 1)

@@ -35,7 +35,7 @@ def constant_init(
         TypeError: If a size is no integer or `value` no number.
         ValueError: If a size is below 0 or `value` is not finite.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     value = checks.real("value", value)
     return np.full((*checks.shape("runs", runs), *checks.shape("shape", shape)), value, dtype)
@@ -60,13 +60,13 @@ def zero_init(
         TypeError: If a size is no integer.
         ValueError: If a size is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return constant_init(shape, 0.0, runs=runs, dtype=dtype)
 
 
 def _singular_values(name: str, matrix: np.ndarray) -> np.ndarray:
-    checks.rank(name, checks.floating(name, matrix), at_least=2)
+    checks.finite(name, checks.rank(name, checks.single_or_double(name, matrix), at_least=2))
     return np.linalg.svd(matrix, compute_uv=False)
 
 
@@ -86,10 +86,10 @@ def numerical_rank(
         The number of singular values above the tolerance; 0 for a matrix of zeros.
 
     Raises:
-        TypeError: If `matrix` is not an array of floating-point numbers.
-        ValueError: If it has fewer than two axes or `tolerance` is outside its range.
+        TypeError: If `matrix` is not an array of float32 or float64.
+        ValueError: If it has fewer than two axes or a number that is not finite, or `tolerance` is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     values = _singular_values("matrix", matrix)
     if tolerance is None:
@@ -113,16 +113,17 @@ def effective_rank(matrix: Float[np.ndarray, "*runs units features"]) -> Float[A
         The effective rank, from 1 to the smaller of the matrix's sizes; 0 for a matrix of zeros.
 
     Raises:
-        TypeError: If `matrix` is not an array of floating-point numbers.
-        ValueError: If it has fewer than two axes.
+        TypeError: If `matrix` is not an array of float32 or float64.
+        ValueError: If it has fewer than two axes or a number that is not finite.
 
-    Source: the exponential of the entropy of the singular values; derived in the chapter.
+    Source: Roy and Vetterli (2007).
     """
     values = _singular_values("matrix", matrix)
-    total = values.sum(axis=-1, keepdims=True)
-    shares = values / np.where(total > 0, total, 1)
+    largest = values[..., :1]
+    values = values / np.where(largest > 0, largest, 1)  # so that the sum of huge ones is finite
+    shares = values / np.where(largest > 0, values.sum(axis=-1, keepdims=True), 1)
     entropy = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=-1)
-    return np.where(total[..., 0] > 0, np.exp(entropy), 0).astype(matrix.dtype)
+    return np.where(largest[..., 0] > 0, np.exp(entropy), 0).astype(matrix.dtype)
 
 
 def unit_groups(
@@ -145,7 +146,7 @@ def unit_groups(
         TypeError: If `units` is not an array of floating-point numbers.
         ValueError: If it has fewer than two axes or `tolerance` is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.rank("units", checks.floating("units", units), at_least=2)
     tolerance = checks.real("tolerance", tolerance, at_least=0)
@@ -175,7 +176,7 @@ def distinct_units(units: Float[np.ndarray, "*runs units features"], *, toleranc
         TypeError: If `units` is not an array of floating-point numbers.
         ValueError: If it has fewer than two axes or `tolerance` is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     groups = unit_groups(units, tolerance=tolerance)
     return np.sum(groups == np.arange(groups.shape[-1]), axis=-1)

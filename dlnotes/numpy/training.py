@@ -1,4 +1,4 @@
-"""The training loop over many runs at once, and what optimizers share.
+"""The training loop over many runs at once.
 
 An optimizer is pure: `update` gives what is to be added to the parameters, and a new state. The loop is where speed
 lives. It keeps all parameters of a run in one row of a buffer, so that one call updates them all, works on as many runs
@@ -7,20 +7,19 @@ at a time as fit in the cache, and takes steps in place where an optimizer offer
 
 from __future__ import annotations
 
-import inspect
+import functools
 import json
 import math
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import minibatch, network
+from dlnotes import checks, optimizers
+from dlnotes.numpy import many_runs, minibatch, network, overfitting
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Num, Shaped
@@ -30,158 +29,6 @@ Arrays = dict[str, np.ndarray]
 # About so many numbers are worked on at a time, so that parameters, gradient and averages stay in the cache from one
 # operation to the next.
 CHUNK_SIZE = 1 << 15
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """What turns gradients into steps. Its fields are hyperparameters; what changes is in the state."""
-
-    def init(self, params: Arrays) -> Any:
-        """Give the state before the first step."""
-        ...
-
-    def update(self, grads: Arrays, state: Any, params: Arrays) -> tuple[Arrays, Any]:
-        """Give what is to be added to the parameters, and the next state."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """Optimizers in a row: each takes as its gradient what the one before gives. See `chain`.
-
-    Raises:
-        TypeError: If a part has no `init` and `update`.
-    """
-
-    parts: tuple[Optimizer, ...]
-
-    def __post_init__(self) -> None:
-        for part in self.parts:
-            check_optimizer("parts", part)
-
-    def init(self, params: Arrays) -> tuple:
-        """Give the state of every part."""
-        return tuple(part.init(params) for part in self.parts)
-
-    def update(self, grads: Arrays, state: tuple, params: Arrays) -> tuple[Arrays, tuple]:
-        """Pass the gradient through all parts."""
-        states = []
-        for part, before in zip(self.parts, state, strict=True):
-            grads, after = part.update(grads, before, params)
-            states.append(after)
-        return grads, tuple(states)
-
-
-def chain(*parts: Optimizer) -> Chain:
-    """Join optimizers in a row: clipping, then decay, then Adam, say.
-
-    Args:
-        *parts: Each takes as its gradient what the one before gives. A chain among them is taken apart.
-
-    Returns:
-        The whole, an optimizer too.
-
-    Raises:
-        TypeError: If a part has no `init` and `update`.
-    """
-    return Chain(tuple(one for part in parts for one in (part.parts if isinstance(part, Chain) else (part,))))
-
-
-def zeros_like(params: Arrays) -> Arrays:
-    """Give zeros in the shapes of the parameters.
-
-    Raises:
-        TypeError: If `params` is no mapping.
-    """
-    checks.instance("params", params, Mapping, "a mapping from names to arrays")
-    return {name: np.zeros_like(value) for name, value in params.items()}
-
-
-def apply_updates(params: Arrays, updates: Arrays) -> Arrays:
-    """Add the updates to the parameters.
-
-    Raises:
-        ValueError: If the names differ.
-    """
-    checks.same_names("updates", updates, "params", params)
-    return {name: value + updates[name] for name, value in params.items()}
-
-
-def check_optimizer(name: str, value: Any) -> Any:
-    """Refuse what has no `init` and `update`."""
-    return checks.instance(name, value, Optimizer, "an optimizer, with init and update")
-
-
-def check_rate(name: str, value: Any) -> None:
-    """Refuse a hyperparameter below 0. A function of the step can only be seen when it is called."""
-    if not callable(value):
-        checks.reals(name, value, at_least=0)
-
-
-def check_beta(name: str, value: Any) -> None:
-    """Refuse a share to be kept that is not from 0 to below 1."""
-    if not callable(value):
-        checks.reals(name, value, at_least=0, below=1)
-
-
-def at_step(value: Any, step: int) -> float | np.ndarray:
-    """Give the value of a hyperparameter at a step: one number, or an array with one a run, in float64.
-
-    Args:
-        value: A number, an array with one number a run, or a function of the step that gives either.
-        step: Steps taken so far.
-
-    Raises:
-        TypeError: If `value` is, or gives, something else.
-        ValueError: If what it gives is not finite.
-    """
-    if isinstance(value, float):
-        return float(value)
-    if not isinstance(value, np.ndarray):
-        value = checks.reals("value", value(step) if callable(value) else value)
-    return np.asarray(value, dtype=np.float64) if np.ndim(value) else float(value)
-
-
-def per_run(value: Any, array: Shaped[np.ndarray | np.generic, "..."]) -> float | np.ndarray:
-    """Shape one number a run so that it multiplies an array whose first axes are the runs.
-
-    A single number becomes a Python float, which leaves the array's dtype as it is.
-
-    Args:
-        value: A number, or an array with one number a run.
-        array: What it is to multiply.
-
-    Raises:
-        ValueError: If `value` has more axes than `array`.
-    """
-    if isinstance(value, float) or np.ndim(value) == 0:
-        return float(value)
-    checks.rank("array", array, at_least=value.ndim)
-    return value.reshape(value.shape + (1,) * (array.ndim - value.ndim)).astype(array.dtype)
-
-
-def generators_of_runs(generator: np.random.Generator | np.ndarray, runs: tuple[int, ...]) -> np.ndarray:
-    """Give each run a generator of its own, so that it draws the same whichever runs are beside it.
-
-    Args:
-        generator: A Generator spawns a child for each run, in C order; without runs it is used itself. An array of
-            Generators is taken as it is.
-        runs: The shape of the grid of runs.
-
-    Returns:
-        An array of Generators of the shape of `runs`.
-
-    Raises:
-        TypeError: If `generator` is neither.
-        ValueError: If an array has not the shape of `runs`.
-    """
-    runs = checks.shape("runs", runs)
-    if isinstance(generator, np.random.Generator):
-        generators = np.empty(runs, dtype=object)
-        generators.flat = generator.spawn(generators.size) if runs else [generator]
-        return generators
-    checks.instance("generator", generator, np.ndarray, "a numpy Generator, or an array of them")
-    return checks.shaped("generator", generator, runs, of="runs")
 
 
 class Training(NamedTuple):
@@ -216,41 +63,8 @@ class Training(NamedTuple):
     generators: list[str]
 
 
-def _leaves(tree: Any) -> list:
-    """List the arrays and numbers of a state, in order."""
-    tree = tuple(tree.values()) if isinstance(tree, dict) else tree
-    if isinstance(tree, tuple | list):
-        return [leaf for part in tree for leaf in _leaves(part)]
-    return [] if tree is None else [tree]
-
-
-def _refill(tree: Any, leaves: Iterator) -> Any:
-    """Give a state of the same form with other arrays and numbers."""
-    if isinstance(tree, dict):
-        return {name: _refill(part, leaves) for name, part in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [_refill(part, leaves) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    if tree is None:
-        return None
-    leaf = next(leaves)
-    return leaf.copy() if np.ndim(leaf) else type(tree)(leaf)
-
-
-def _narrow(value: Any, runs: tuple[int, ...], rows: slice) -> Any:
-    """Cut the hyperparameters of some of the runs out of those of all; the runs become one axis."""
-    if is_dataclass(value):
-        changed = {field.name: _narrow(getattr(value, field.name), runs, rows) for field in fields(value)}
-        return replace(value, **(changed | ({"run_axes": 1} if "run_axes" in changed else {})))
-    if isinstance(value, tuple):
-        return tuple(_narrow(part, runs, rows) for part in value)
-    if callable(value):
-        return lambda argument: _narrow(value(argument), runs, rows)
-    if isinstance(value, np.ndarray) and value.ndim:
-        checks.rank("runs", np.empty(runs), at_least=value.ndim)
-        from_left = value.reshape(value.shape + (1,) * (len(runs) - value.ndim))
-        return np.broadcast_to(from_left, runs).reshape(-1)[rows]
-    return value
+def _like(leaf: Any, fresh: np.ndarray) -> Any:
+    return fresh.copy() if fresh.ndim or isinstance(leaf, np.ndarray) else type(leaf)(fresh)
 
 
 def _views(rows: np.ndarray, runs: tuple[int, ...], shapes: dict[str, tuple[int, ...]]) -> Arrays:
@@ -268,48 +82,62 @@ class _Part:
     take the place of the gradient.
     """
 
-    def __init__(self, optimizer: Optimizer, chunk: _Chunk, last: bool):
+    def __init__(self, optimizer: optimizers.Optimizer, chunk: _Chunk, last: bool):
         self.optimizer, self.add = optimizer, last
-        if getattr(optimizer, "elementwise", False):
+        if optimizers.is_elementwise(optimizer):
             width = max(1, CHUNK_SIZE // len(chunk.rows))
             pieces = [slice(start, start + width) for start in range(0, chunk.rows.shape[1], width)]
             self.work = [({"": chunk.grad_rows[:, piece]}, {"": chunk.rows[:, piece]}) for piece in pieces]
         else:
             self.work = [(chunk.grads, chunk.params)]
         self.states = [optimizer.init(params) for _, params in self.work]
-        # Asked of the function, so that an optimizer whose `update` is another never takes this one's step.
-        self.in_place = getattr(type(optimizer).update, "in_place", None) if last else None
-        self.scratch = [np.empty_like(params[""]) for _, params in self.work] if self.in_place else None
+        optimizers.leaves(self.states)  # refuses a state that could not be kept
+        self.in_place = last and optimizers.steps_in_place(optimizer)
+        self.scratch = [
+            {name: np.empty_like(value) for name, value in params.items()} if self.in_place else None
+            for _, params in self.work
+        ]
+        self.update = functools.partial(optimizers.first_update, optimizer)
 
     def step(self) -> None:
         """Work on the gradient that lies in the chunk."""
         for i, (grads, params) in enumerate(self.work):
-            if self.in_place is not None:
-                self.states[i] = self.in_place(self.optimizer, grads, self.states[i], params, self.scratch[i])
+            if self.in_place:
+                self.states[i] = self.optimizer.update_in_place(grads, self.states[i], params, self.scratch[i])
                 continue
-            updates, self.states[i] = self.optimizer.update(grads, self.states[i], params)
+            updates, self.states[i] = self.update(grads, self.states[i], params)
             for name, update in updates.items():
                 if self.add:
                     params[name] += update
                 else:
                     grads[name][...] = update
+        self.update = self.optimizer.update
 
 
 class _Chunk:
     """Some of the runs, about as many as fit in the cache."""
 
-    def __init__(self, rows: np.ndarray, shapes: dict[str, tuple[int, ...]], parts: list[Optimizer]):
+    def __init__(self, rows: np.ndarray, shapes: dict[str, tuple[int, ...]], parts: list[optimizers.Optimizer]):
         self.rows, self.grad_rows = rows, np.zeros_like(rows)
         self.params, self.grads = (_views(numbers, (len(rows),), shapes) for numbers in (rows, self.grad_rows))
         self.parts = [_Part(part, self, last=number == len(parts)) for number, part in enumerate(parts, 1)]
 
-    def step(self, gradient: Callable, data: tuple, options: dict, active: np.ndarray | None) -> np.ndarray:
+    def prepare(
+        self, gradient: Callable | optimizers.PreparedGradient, data: tuple, generators: np.ndarray
+    ) -> Callable:
+        """Give what is to be called in every step."""
+        if isinstance(gradient, optimizers.PreparedGradient):
+            return gradient.prepare(self.params, *data, out=self.grads, generators=generators)
+        return gradient
+
+    def step(self, gradient: Callable, data: tuple, active: np.ndarray | None) -> np.ndarray:
         """Take a step in the runs that are active, None for all, and give the losses before it."""
-        losses, grads = gradient(self.params, *data, **options)
+        losses, grads = gradient(self.params, *data)
         if grads is not self.grads:
             checks.same_names("gradients", grads, "parameters", self.grads)
             for name, kept in self.grads.items():
-                kept[...] = grads[name]
+                kept[...] = checks.same_shape(f"gradients[{name!r}]", grads[name], "its parameter", kept)
+        checks.shaped("losses", losses, self.rows.shape[:1], of="one a run")
         frozen = None if active is None else self.rows[~active]
         for part in self.parts:
             part.step()
@@ -322,16 +150,23 @@ class _Chunk:
 class _Loop:
     """Everything that changes while `train` runs."""
 
-    def __init__(self, parameters: Arrays, optimizer: Optimizer, generator: Any, runs: tuple[int, ...], steps: int):
+    def __init__(
+        self,
+        parameters: Arrays,
+        optimizer: optimizers.Optimizer,
+        generator: Any,
+        runs: tuple[int, ...],
+        steps: int,
+    ):
         self.runs, count = runs, math.prod(runs)
-        self.generators = np.empty(0) if generator is None else generators_of_runs(generator, runs).reshape(-1)
+        self.generators = np.empty(0) if generator is None else many_runs.generators(generator, runs).reshape(-1)
         self.shapes = {name: value.shape[len(runs) :] for name, value in parameters.items()}
         self.rows = self.pack(parameters)
         height = max(1, CHUNK_SIZE // max(1, self.rows.shape[1]))
         self.slices = [slice(start, min(start + height, count)) for start in range(0, count, height)]
-        check_optimizer("optimizer", optimizer)
-        parts = optimizer.parts if isinstance(optimizer, Chain) else (optimizer,)
-        own = [(self.rows[rows], [_narrow(part, runs, rows) for part in parts]) for rows in self.slices]
+        optimizers.check_optimizer("optimizer", optimizer)
+        parts = optimizer.parts if isinstance(optimizer, optimizers.Chain) else (optimizer,)
+        own = [(self.rows[rows], [many_runs.cut(part, runs, rows) for part in parts]) for rows in self.slices]
         self.chunks = [_Chunk(rows, self.shapes, parts) for rows, parts in own]
         self.step, self.losses = 0, np.full((count, steps), np.nan, self.rows.dtype)
         self.measures: dict[str, list[np.ndarray]] = {}
@@ -347,12 +182,20 @@ class _Loop:
         values = [parameters[name].reshape(count, math.prod(shape)) for name, shape in self.shapes.items()]
         return np.concatenate(values, axis=1)
 
-    def resume(self, training: Training) -> None:
-        """Take over from where a training stands."""
+    def resume(self, training: Training | None) -> _Loop:
+        """Take over from where a training stands, if one is given."""
+        if training is None:
+            return self
         count, self.step = len(self.rows), training.step
         parts = [part for chunk in self.chunks for part in chunk.parts]
-        if len(_leaves([part.states for part in parts])) != len(training.state):
+        own = optimizers.leaves([part.states for part in parts])
+        if len(own) != len(training.state) or any(
+            np.ndim(leaf) and leaf.shape != kept.shape for leaf, kept in zip(own, training.state, strict=True)
+        ):
             raise ValueError("resume must be a training of the same optimizer, got one with another state")
+        if len(self.generators) != len(training.generators):
+            given = f"{len(self.generators)}, and resume has {len(training.generators)}"
+            raise ValueError(f"generator must be given as it was at first, got one for each of {given}")
         self.rows[...] = self.pack(training.parameters)
         self.losses[:, : self.step] = training.losses.reshape(count, -1)
         self.measures = {name: list(value.reshape(count, -1).T) for name, value in training.measures.items()}
@@ -364,9 +207,10 @@ class _Loop:
         self.order, self.position = training.order.copy(), training.position
         for generator, state in zip(self.generators, training.generators, strict=True):
             generator.bit_generator.state = json.loads(state)
-        leaves = iter(training.state)
+        fresh = iter(training.state)
         for part in parts:
-            part.states = _refill(part.states, leaves)
+            part.states = optimizers.refilled(part.states, fresh, _like)
+        return self
 
     def result(self) -> Training:
         """Give where the training stands."""
@@ -381,7 +225,7 @@ class _Loop:
             stopped=~self.active.reshape(runs),
             stopped_at=np.where(self.active, self.step, self.stopped_at).reshape(runs),
             best=None if self.best is None else _views(self.best, runs, self.shapes),
-            state=[np.array(leaf) for leaf in _leaves(states)],
+            state=[np.array(leaf) for leaf in optimizers.leaves(states)],
             order=self.order.copy(),
             position=self.position,
             generators=[json.dumps(each.bit_generator.state, default=np.ndarray.tolist) for each in self.generators],
@@ -391,28 +235,33 @@ class _Loop:
         """Give what one measure was so far."""
         return np.stack(self.measures[name], axis=-1).reshape(*self.runs, -1)
 
-    def measure(self, measure: Callable | None, every: int, keep_best: str | None, stop: Callable | None) -> None:
+    def measure(self, asked: _Measuring) -> None:
         """If it is time, measure every run, keep the best parameters, and stop the runs that are to be stopped."""
-        if measure is None:
+        if asked.measure is None or self.step % asked.every or self.step in self.measured_at[-1:]:
             return
-        if self.step % checks.integer("measure_every", every, at_least=1) or self.step in self.measured_at[-1:]:
-            return
-        found = [(measure(chunk.params), len(chunk.rows)) for chunk in self.chunks]
-        for name in found[0][0]:
-            values = np.concatenate([np.broadcast_to(measured[name], count) for measured, count in found])
-            self.measures.setdefault(name, []).append(values)
+        found = [(asked.measure(chunk.params), len(chunk.rows)) for chunk in self.chunks]
+        for name in checks.instance("what measure gives", found[0][0], Mapping, "a mapping from names to numbers"):
+            values = [
+                np.broadcast_to(checks.broadcasts(f"measure {name!r}", measured[name], (count,), of="one a run"), count)
+                for measured, count in found
+            ]
+            self.measures.setdefault(name, []).append(np.concatenate(values))
         self.measured_at.append(self.step)
-        if keep_best is not None:
-            checks.choice("keep_best", keep_best, self.measures)
-            *before, now = self.measures[keep_best]
-            better = now < np.fmin.reduce(before, axis=0, initial=np.inf)
-            self.best = self.rows.copy() if self.best is None else self.best
-            self.best[better] = self.rows[better]
-        if stop is not None:
-            stopped = stop({name: self.history(name) for name in self.measures})
+        if asked.keep_best is not None:
+            self.keep_best(checks.choice("keep_best", asked.keep_best, self.measures), asked.largest_is_best)
+        if asked.stop is not None:
+            stopped = np.asarray(asked.stop({name: self.history(name) for name in self.measures}))
+            checks.broadcasts("what stop gives", stopped, self.runs, of="runs")
             stopped = self.active & np.broadcast_to(stopped, self.runs).reshape(-1)
             self.stopped_at[stopped], self.active[stopped] = self.step, False
             self.some_stopped = not self.active.all()
+
+    def keep_best(self, name: str, largest_is_best: bool) -> None:
+        """Keep the parameters of the runs whose measure is better than all before it; nan is not."""
+        *before, now = [-value if largest_is_best else value for value in self.measures[name]]
+        better = now < np.fmin.reduce(before, axis=0, initial=np.inf)
+        self.best = self.rows.copy() if self.best is None else self.best
+        self.best[better] = self.rows[better]
 
     def next_batch(self, data: _Data) -> np.ndarray | None:
         """Draw the numbers of the next batch's examples, a row a run; shuffle where an epoch begins."""
@@ -424,23 +273,30 @@ class _Loop:
         self.position += 1
         return self.order[:, (self.position - 1) * data.batch_size : self.position * data.batch_size]
 
-    def options(self, takes: Collection[str]) -> list[dict[str, Any]]:
-        """Give for each chunk what the gradient takes beside parameters and examples."""
-        given = [
-            {"out": chunk.grads, "generators": self.generators[rows]}
-            for chunk, rows in zip(self.chunks, self.slices, strict=True)
-        ]
-        return [{name: value for name, value in own.items() if name in takes} for own in given]
+    def prepare(self, gradient: Callable | optimizers.PreparedGradient, data: _Data) -> list[Callable]:
+        """Give for each chunk what computes its gradient."""
+        each = zip(self.chunks, self.slices, strict=True)
+        return [chunk.prepare(gradient, data.take(rows, None), self.generators[rows]) for chunk, rows in each]
 
-    def advance(self, gradient: Callable, data: _Data, options: list[dict[str, Any]]) -> None:
+    def advance(self, gradients: list[Callable], data: _Data) -> None:
         """Take one step in every run that has not been stopped, and keep the losses before it."""
         batch = self.next_batch(data)
-        for chunk, rows, own in zip(self.chunks, self.slices, options, strict=True):
+        for chunk, rows, gradient in zip(self.chunks, self.slices, gradients, strict=True):
             active = self.active[rows] if self.some_stopped else None
             if active is None or active.any():
                 taken = data.take(rows, None if batch is None else batch[rows])
-                self.losses[rows, self.step] = chunk.step(gradient, taken, own, active)
+                self.losses[rows, self.step] = chunk.step(gradient, taken, active)
         self.step += 1
+
+
+class _Measuring(NamedTuple):
+    """What is measured while a training runs, and what for."""
+
+    measure: Callable | None
+    every: int
+    keep_best: str | None
+    largest_is_best: bool
+    stop: Callable | None
 
 
 class _Data(NamedTuple):
@@ -448,16 +304,16 @@ class _Data(NamedTuple):
 
     inputs: np.ndarray
     targets: np.ndarray
-    per_run: bool
+    own_examples: bool
     examples: int
     batch_size: int | None
 
     def take(self, rows: slice, batch: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Give the inputs and targets of some runs."""
-        x, y = (self.inputs[rows], self.targets[rows]) if self.per_run else (self.inputs, self.targets)
+        x, y = (self.inputs[rows], self.targets[rows]) if self.own_examples else (self.inputs, self.targets)
         if batch is None:
             return x, y
-        if self.per_run:
+        if self.own_examples:
             own = np.arange(len(x))[:, None]
             return x[own, batch], y[own, batch]
         return x.take(batch, axis=0), y.take(batch, axis=0)
@@ -467,17 +323,18 @@ def train(
     parameters: Arrays,
     inputs: Shaped[np.ndarray, "..."],
     targets: Shaped[np.ndarray, "..."],
-    optimizer: Optimizer,
+    optimizer: optimizers.Optimizer,
     *,
     steps: int,
     batch_size: int | None = None,
     generator: np.random.Generator | np.ndarray | None = None,
     runs: tuple[int, ...] = (),
-    gradient: Callable | None = None,
+    gradient: Callable | optimizers.PreparedGradient | None = None,
     data_per_run: bool = False,
     measure: Callable | None = None,
     measure_every: int = 100,
     keep_best: str | None = None,
+    largest_is_best: bool = False,
     stop: Callable | None = None,
     progress: Callable | None = None,
     save_to: Path | str | None = None,
@@ -495,23 +352,26 @@ def train(
         parameters: Where to start; the first axes of each array are the runs.
         inputs: The examples, along the first axis. They are cast to the parameters' dtype if they are floating-point.
         targets: What is to be predicted for each example.
-        optimizer: An optimizer or a chain. Hyperparameters with one number a run have the shape of `runs`.
+        optimizer: An `optimizers.Optimizer`, a chain say. Hyperparameters with one number a run have the shape of
+            `runs`.
         steps: How many steps to take in all, at least 0.
         batch_size: Examples in a batch; None takes all of them in every step, in order.
-        generator: Shuffles the examples; see `generators_of_runs`. Not needed with the full batch.
+        generator: Shuffles the examples; see `many_runs.generators`. Not needed with the full batch.
         runs: The shape of the grid of runs.
         gradient: `(params, inputs, targets) -> (losses, grads)`, with one leading axis of runs; by default
-            `network.loss_and_gradient`. If it takes `generators`, it is given those of its runs, for noise; if it takes
-            `out`, arrays to write the gradients into, which saves copying them.
+            `network.loss_and_gradient`. One that draws noise goes into `optimizers.WithNoise`, one that writes into
+            given arrays into `optimizers.Written`; both are kinds of `optimizers.PreparedGradient`.
         data_per_run: Whether each run has examples of its own; then the first axes of inputs and targets are the runs.
         measure: `params -> dict` of one number a run, to be recorded; params have one leading axis of runs.
         measure_every: Steps between measurements. The first comes before the first step.
-        keep_best: The name of a measure; each run's parameters at its least value are kept.
+        keep_best: The name of a measure; each run's parameters at its least value are kept. A value that is nan is
+            not the best: a run that has no other keeps its first parameters.
+        largest_is_best: Whether `keep_best` keeps the largest value, of an accuracy say.
         stop: `dict of measures so far -> bool` for each run, asked after each measurement; see `patience`.
         progress: Called after each step as `progress(step, steps, losses)`; see `show_progress`.
-        save_to: A file to save to every `save_every` steps, and at the end.
+        save_to: A file, in a folder that exists, to save to every `save_every` steps, and at the end.
         save_every: Steps between savings, at least 1.
-        resume: Where to go on from; what else is given must be as it was, but `steps` may be larger.
+        resume: Where to go on from; what else is given must be as it was, but `steps` may be larger. None starts anew.
 
     Returns:
         Parameters, losses, measures, and what is needed to go on.
@@ -520,31 +380,38 @@ def train(
         TypeError: If an argument is of a wrong kind.
         ValueError: If shapes do not fit `runs` or each other, or a number is out of range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     runs = checks.shape("runs", runs, at_least=1)
+    steps = checks.integer("steps", steps, at_least=0 if resume is None else _checked_resume(resume, parameters).step)
+    save_every = _checked_saving(save_to, save_every)
     data = _checked_data(parameters, inputs, targets, runs, data_per_run, batch_size, generator)
-    loop = _Loop(parameters, optimizer, generator, runs, checks.integer("steps", steps, at_least=0))
-    if resume is not None:
-        loop.resume(resume)
-    gradient = _checked_once(network.loss_and_gradient if gradient is None else gradient, loop, data)
-    options = loop.options(inspect.signature(gradient).parameters)
+    loop = _Loop(parameters, optimizer, generator, runs, steps)
+    gradients = loop.resume(resume).prepare(gradient or network.loss_and_gradient, data)
+    measure_every = checks.integer("measure_every", measure_every, at_least=1)
+    measuring = _Measuring(measure, measure_every, keep_best, largest_is_best, stop)
     with np.errstate(all="ignore"):
-        loop.measure(measure, measure_every, keep_best, stop)
+        loop.measure(measuring)
         while loop.step < steps and (not loop.some_stopped or loop.active.any()):
-            loop.advance(gradient, data, options)
-            loop.measure(measure, measure_every, keep_best, stop)
+            loop.advance(gradients, data)
+            loop.measure(measuring)
             if progress is not None:
                 progress(loop.step, steps, loop.losses[:, loop.step - 1].reshape(runs))
-            if save_to is not None and loop.step % checks.integer("save_every", save_every, at_least=1) == 0:
+            if save_to is not None and loop.step % save_every == 0:
                 save(save_to, loop.result())
     return loop.result() if save_to is None else save(save_to, loop.result())
 
 
-def _checked_once(gradient: Callable, loop: _Loop, data: _Data) -> Callable:
-    """Give what computes the gradient without checks, if there is such, after a check of all examples."""
-    trusting = getattr(gradient, "trusting", None)
-    return gradient if trusting is None else trusting(loop.chunks[0].params, data.inputs, data.targets)
+def _checked_resume(resume: Training, parameters: Arrays) -> Training:
+    checks.instance("resume", resume, Training, "what train or load gave")
+    checks.same_arrays("resume.parameters", resume.parameters, "parameters", parameters)
+    return resume
+
+
+def _checked_saving(path: Path | str | None, every: int) -> int:
+    if path is not None and (Path(path).is_dir() or not Path(path).resolve().parent.is_dir()):
+        raise ValueError(f"save_to must be a file in a folder that exists, got {path}")
+    return checks.integer("save_every", every, at_least=1)
 
 
 def _checked_data(
@@ -552,53 +419,59 @@ def _checked_data(
     inputs: np.ndarray,
     targets: np.ndarray,
     runs: tuple[int, ...],
-    per_run: bool,
+    own_examples: bool,
     batch_size: int | None,
     generator: Any,
 ) -> _Data:
     """Check that parameters and examples fit the runs and each other."""
+    checks.instance("parameters", parameters, Mapping, "a mapping from names to arrays")
     checks.integer("number of parameters", len(parameters), at_least=1)
     for name, value in parameters.items():
-        checks.floating(f"parameters[{name!r}]", value)
-        checks.shaped(f"runs of parameters[{name!r}]", np.empty(value.shape[: len(runs)]), runs, of="runs")
-    first = len(runs) if per_run else 0
+        checks.leading_axes(f"parameters[{name!r}]", checks.floating(f"parameters[{name!r}]", value), runs, of="runs")
+    first = len(runs) if own_examples else 0
     checks.instance("inputs", inputs, np.ndarray, "an array")
     checks.axis("inputs", inputs, first, at_least=1, described="examples")
-    leading = (*runs, inputs.shape[first]) if per_run else inputs.shape[:1]
+    leading = (*runs, inputs.shape[first]) if own_examples else inputs.shape[:1]
     for name, value in (("inputs", inputs), ("targets", targets)):
-        own = np.empty(checks.instance(name, value, np.ndarray, "an array").shape[: len(leading)])
-        checks.shaped(f"runs and examples of {name}", own, leading, of="inputs and runs")
+        checks.leading_axes(name, checks.instance(name, value, np.ndarray, "an array"), leading, of="inputs and runs")
     if inputs.dtype.kind == "f":
         inputs = inputs.astype(next(iter(parameters.values())).dtype, copy=False)
-    if per_run:
+    if own_examples:
         inputs, targets = (value.reshape(-1, *value.shape[first:]) for value in (inputs, targets))
     if batch_size is not None:
         checks.integer("batch_size", batch_size, at_least=1)
         checks.instance("generator", generator, (np.random.Generator, np.ndarray), "given to draw batches")
-    return _Data(inputs, targets, per_run, leading[-1], batch_size)
+    return _Data(inputs, targets, own_examples, leading[-1], batch_size)
 
 
-def patience(name: str, measurements: int, at_least: float = 0.0) -> Callable:
-    """Stop a run when a measure has not been lowered for so many measurements.
+def patience(name: str, measurements: int, at_least: float = 0.0, *, largest_is_best: bool = False) -> Callable:
+    """Stop a run when a measure has not improved on its best for so many measurements.
+
+        stopped where overfitting.waits_since_best(measure, at_least) >= measurements
+
+    A measure that is nan has not improved, from the first one on.
 
     Args:
-        name: The measure, one that is to be low.
-        measurements: How many in a row may fail to lower it, at least 1.
-        at_least: By how much it has to be lowered to count, at least 0.
+        name: The measure.
+        measurements: How many in a row may fail to improve on the best before them, at least 1.
+        at_least: By how much it has to improve to count, at least 0; it must be more than that.
+        largest_is_best: Whether it is to be high, as an accuracy.
 
     Returns:
         A function for `stop` of `train`.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range; when the function is called, if there is no such measure.
+
+    Source: the rule of `overfitting.waits_since_best`.
     """
     checks.integer("measurements", measurements, at_least=1)
     checks.real("at_least", at_least, at_least=0)
+    checks.instance("largest_is_best", largest_is_best, bool, "True or False")
 
     def stop(measures: dict[str, np.ndarray]) -> Any:
-        before, since = measures[name][..., :-measurements], measures[name][..., -measurements:]
-        least = np.fmin.reduce(before, axis=-1, initial=np.inf, keepdims=True)
-        return ~(since < least - at_least).any(-1) & (before.shape[-1] > 0)
+        values = np.asarray(measures[checks.choice("name", name, measures)], dtype=np.float64)
+        return overfitting.waits_since_best(values, at_least, largest_is_best=largest_is_best) >= measurements
 
     return stop
 
@@ -673,9 +546,22 @@ def load(path: Path | str) -> Training:
     Raises:
         ValueError: If there is no file, or it does not hold a training.
     """
-    arrays = dict(np.load(path)) if Path(path).is_file() else {}
-    if "form" not in arrays:
-        raise ValueError(f"path must be a file that save wrote, got {path}")
+    try:
+        with Path(path).open("rb") as file:
+            return _training_of(dict(np.load(file)))
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, *_broken_archive()) as error:
+        raise ValueError(f"path must be a file that save wrote, got {path}") from error
+
+
+def _broken_archive() -> tuple[type[Exception], ...]:
+    """Name what a broken archive raises. The two modules are loaded only when a file is."""
+    import zipfile
+    import zlib
+
+    return zipfile.BadZipFile, zlib.error
+
+
+def _training_of(arrays: Arrays) -> Training:
     has_best, leaves = arrays["form"].tolist()
 
     def under(field: str) -> Arrays:

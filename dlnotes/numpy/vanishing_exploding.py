@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
+from dlnotes import checks, diagnosis, measured, optimizers
+from dlnotes.numpy import activations, network, objective
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Shaped
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
 
-
-class Diagnosis(NamedTuple):
-    """The fault that `diagnose` found, the layer it names (None if healthy), and the norms it judged by."""
-
-    fault: str
-    layer: str | None
-    gradient_norms: dict[str, float]
-    update_ratios: dict[str, float]
+Arrays = dict[str, np.ndarray]
 
 
 def matrix_power_by_eigenvalues(
@@ -47,9 +42,9 @@ def matrix_power_by_eigenvalues(
         TypeError: If `matrix` is not an array of floating-point numbers or `exponent` is no integer.
         ValueError: If `matrix` is not square or cannot be diagonalized.
 
-    Source: the eigendecomposition; derived in the chapter.
+    Source: derived in vanishing_exploding#eq-power.
     """
-    checks.square("matrix", matrix)
+    checks.finite("matrix", checks.single_or_double("matrix", checks.square("matrix", matrix)))
     exponent = checks.integer("exponent", exponent, at_least=0)
     largest_condition = checks.real("largest_condition", largest_condition, at_least=1)
     values, vectors = np.linalg.eig(matrix)
@@ -59,9 +54,14 @@ def matrix_power_by_eigenvalues(
             f"matrix must be diagonalizable, with eigenvectors of condition number at most {largest_condition:g}, "
             f"got {condition:g}"
         )
-    # X V = V diag(l^t) is solved for X, so that V is not inverted.
-    scaled = vectors * (values**exponent)[..., None, :]
-    return np.linalg.solve(vectors.mT, scaled.mT).mT.real.astype(matrix.dtype)
+    # The largest eigenvalue is taken out first, so that what is in range is not lost on the way. X V = V diag(l^t) is
+    # solved for X, so that V is not inverted.
+    radius = np.abs(values).max(axis=-1, initial=0)[..., None, None]
+    radius = np.where(radius > 0, radius, 1)
+    scaled = vectors * (values[..., None, :] / radius) ** exponent
+    power = np.linalg.solve(vectors.mT, scaled.mT).mT.real
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.where(power == 0, 0, power * radius**exponent).astype(matrix.dtype)
 
 
 def power_norms(matrix: Float[np.ndarray, "*runs n n"], steps: int) -> Float[np.ndarray, "*runs steps_and_start"]:
@@ -80,16 +80,25 @@ def power_norms(matrix: Float[np.ndarray, "*runs n n"], steps: int) -> Float[np.
         TypeError: If `matrix` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If `matrix` is not square or `steps` is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    checks.square("matrix", matrix)
+    checks.finite("matrix", checks.single_or_double("matrix", checks.square("matrix", matrix)))
     steps = checks.integer("steps", steps, at_least=0)
-    power = np.broadcast_to(np.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
+    matrix, doublings = _near_one(matrix)
+    power, exponent = np.broadcast_to(np.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape), 0 * doublings
     norms = np.empty((*matrix.shape[:-2], steps + 1), matrix.dtype)
     for step in range(steps + 1):
-        norms[..., step] = np.linalg.svd(power, compute_uv=False)[..., 0]
-        power = matrix @ power
+        with np.errstate(over="ignore", under="ignore"):  # a norm beyond the range of floats
+            norms[..., step] = np.ldexp(np.linalg.svd(power, compute_uv=False)[..., 0], exponent)
+        power, moved = _near_one(matrix @ power)
+        exponent = exponent + doublings + moved
     return norms
+
+
+def _near_one(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a matrix by a power of 2, so that its largest entry is from 1/2 to 1; give the exponent too."""
+    exponent = np.frexp(np.abs(matrix).max(axis=(-2, -1), initial=0))[1]
+    return np.ldexp(matrix, -exponent[..., None, None]), exponent
 
 
 def digamma(x: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
@@ -109,7 +118,11 @@ def digamma(x: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
     Raises:
         ValueError: If an entry of `x` is not above 0.
 
-    Source: the Bernoulli numbers' asymptotic series of ln gamma, differentiated; derived in the chapter.
+    Derivation: the logarithm of gamma(x + 1) = x gamma(x), differentiated, is the recurrence; Stirling's series for ln
+    gamma(x), whose terms are B_2k / (2k (2k - 1) x^(2k - 1)), differentiated, has the terms -B_2k / (2k x^2k) of the
+    second line.
+
+    Source: derived here.
     """
     checks.reals("x", x, above=0)
     x = np.asarray(x, np.float64)
@@ -146,7 +159,7 @@ def gaussian_lyapunov_exponent(size: int, deviation: float = 1.0, *, order: int 
         TypeError: If `size` or `order` is no integer.
         ValueError: If an argument is outside its range.
 
-    Source: derived in the chapter.
+    Source: Newman (1986); derived in vanishing_exploding#eq-spectrum.
     """
     size = checks.integer("size", size, at_least=1)
     deviation = checks.real("deviation", deviation, above=0)
@@ -174,9 +187,9 @@ def lyapunov_exponent(
         TypeError: If `matrices` is not an array of floating-point numbers.
         ValueError: If the matrices are not square, there are none, or `count` is outside its range.
 
-    Source: the orthogonalization method of Benettin et al. (1980); derived in the chapter.
+    Source: the orthogonalization method of Benettin et al. (1980); derived in vanishing_exploding#eq-exponent.
     """
-    checks.square("matrices", matrices)
+    checks.finite("matrices", checks.single_or_double("matrices", checks.square("matrices", matrices)))
     checks.rank("matrices", matrices, at_least=3)
     *runs, steps, size, _ = matrices.shape
     checks.integer("the number of matrices", steps, at_least=1)
@@ -208,7 +221,7 @@ def layer_jacobian(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If `derivative` does not have one column for each row of `weight`.
 
-    Source: the chain rule; derived in the chapter.
+    Source: derived in vanishing_exploding#eq-layer-jacobian.
     """
     checks.rank("weight", checks.floating("weight", weight), at_least=2)
     checks.rank("derivative", checks.floating("derivative", derivative), at_least=2)
@@ -300,43 +313,42 @@ def log_singular_values(factors: Sequence[Float[np.ndarray, "..."]]) -> Float[np
         TypeError: If a factor is not an array of floating-point numbers.
         ValueError: If there are no factors, or one does not fit the one before.
 
-    Source: a QR decomposition for each factor with the sizes kept apart, then Jacobi's one-sided rotations; derived in
-    the chapter.
+    Derivation: Q R of each factor times the Q before it leaves the product as Q times triangular factors, whose rows
+    carry their sizes as logarithms; rotations from one side then make the rows orthogonal, and their lengths are the
+    values.
+
+    Source: derived here.
     """
     checks.integer("the number of factors", len(factors), at_least=1)
     for index, factor in enumerate(factors):
         name = f"factors[{index}]"
-        checks.rank(name, checks.floating(name, factor), at_least=2)
+        checks.rank(name, checks.finite(name, checks.floating(name, factor)), at_least=2)
         if index:
             rows = factors[index - 1].shape[-2]
             checks.last_axes(name, factor, factor.shape[-2], rows, of=f"factors[{index - 1}] has {rows} rows")
     runs = np.broadcast_shapes(*(factor.shape[:-2] for factor in factors))
-    spread = [np.broadcast_to(factor, (*runs, *factor.shape[-2:])).astype(np.float64) for factor in factors]
+    near_one = [_near_one(factor.astype(np.float64)) for factor in factors]
+    spread = [np.broadcast_to(factor, (*runs, *factor.shape[-2:])) for factor, _ in near_one]
     count = min(min(factor.shape[-2:]) for factor in factors)
     logs = np.full((*runs, count), -np.inf)
     for run in np.ndindex(*runs):
         found = _log_singular_values([factor[run] for factor in spread])
         logs[run][: len(found)] = found
-    return logs
+    return logs + np.log(2) * np.asarray(sum(exponent for _, exponent in near_one))[..., None]
 
 
-def _layers(tensors: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """Group the tensors of each layer, the layers in their order: "2.weight" and "2.bias" belong to "2"."""
-    layers: dict[str, list[np.ndarray]] = {}
-    for name, tensor in tensors.items():
-        layers.setdefault(name.rpartition(".")[0], []).append(tensor)
-    return layers
-
-
-def _norm(tensors: Sequence[np.ndarray], run_axes: int) -> np.ndarray:
-    """Length of several tensors taken as one vector, for each run; no square overflows or underflows."""
-    rows = np.concatenate([np.reshape(tensor, (*tensor.shape[:run_axes], -1)) for tensor in tensors], axis=-1)
-    largest = np.abs(rows).max(axis=-1, initial=0).astype(np.float64)
-    usable = np.isfinite(largest) & (largest > 0)
-    scaled = rows / np.where(usable, largest, 1)[..., None]
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = largest * np.sqrt(np.square(scaled).sum(axis=-1))
-    return np.where(usable, lengths, largest)
+def _length(tensors: Sequence[np.ndarray], run_axes: int) -> np.ndarray:
+    """Length of several arrays taken as one vector, for each run, in float64; no square overflows or underflows."""
+    rows = [np.reshape(tensor, (*tensor.shape[:run_axes], -1)) for tensor in tensors]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        length = np.sqrt(sum(np.square(row, dtype=np.float64).sum(axis=-1) for row in rows))
+        if np.all((length > 1e-140) & (length < 1e140)):
+            return length
+        largest = np.max([np.abs(row).max(axis=-1, initial=0).astype(np.float64) for row in rows], axis=0)
+        usable = np.isfinite(largest) & (largest > 0)
+        scale = np.where(usable, largest, 1)[..., None]
+        squares = sum(np.square(row / scale).sum(axis=-1) for row in rows)
+    return np.where(usable, largest * np.sqrt(squares), largest)
 
 
 def per_layer_gradient_norms(
@@ -358,16 +370,19 @@ def per_layer_gradient_norms(
         TypeError: If a gradient is not an array of floating-point numbers.
         ValueError: If a gradient has fewer axes than `run_axes`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     run_axes = checks.integer("run_axes", run_axes, at_least=0)
     for name, gradient in gradients.items():
         argument = f"gradients[{name!r}]"
         checks.rank(argument, checks.floating(argument, gradient), at_least=run_axes)
-    return {layer: _norm(tensors, run_axes) for layer, tensors in _layers(gradients).items()}
+    return {
+        layer: _length([gradients[name] for name in names], run_axes)
+        for layer, names in measured.names_by_layer(gradients).items()
+    }
 
 
-def update_ratios(
+def per_layer_update_ratios(
     parameters: Mapping[str, Float[np.ndarray, "..."]],
     updates: Mapping[str, Float[np.ndarray, "..."]],
     *,
@@ -390,7 +405,7 @@ def update_ratios(
         TypeError: If a parameter or update is not an array of floating-point numbers.
         ValueError: If names or shapes differ.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.same_names("updates", updates, "parameters", parameters)
     for name, value in parameters.items():
@@ -403,93 +418,230 @@ def update_ratios(
         return {layer: np.where(step == 0, 0.0, step / lengths[layer]) for layer, step in steps.items()}
 
 
-def _first_overflow(*groups: Mapping[str, np.ndarray]) -> str | None:
-    """Name the layer nearest to the input that holds inf or NaN, in the first of the groups that holds any."""
-    for tensors in groups:
-        for layer, arrays in _layers(tensors).items():
-            if not all(np.isfinite(array).all() for array in arrays):
-                return layer
-    return None
+def _size(signal: np.ndarray | None, run_axes: int) -> np.ndarray | None:
+    """Root mean square of the numbers of a signal."""
+    if signal is None:
+        return None
+    return _length([signal], run_axes) / max(math.prod(signal.shape[run_axes:]), 1) ** 0.5
+
+
+def _without_entries(gradient: np.ndarray, run_axes: int) -> np.ndarray:
+    """Say of each row of a weight or bias whether its gradient is 0 in every entry."""
+    return (np.reshape(gradient, (*gradient.shape[: run_axes + 1], -1)) == 0).all(axis=-1)
+
+
+def _layer(
+    name: str,
+    parameters: Mapping[str, np.ndarray],
+    gradients: Mapping[str, np.ndarray],
+    updates: Mapping[str, np.ndarray],
+    signal: measured.Signal,
+    run_axes: int,
+) -> measured.Layer:
+    """Measure one layer; `gradients` and `updates` hold what there is. Each number is an array of the runs."""
+    matrices = {key: value for key, value in parameters.items() if value.ndim - run_axes >= 2 and value.size}
+    gains = [_length([value], run_axes) / value.shape[run_axes] ** 0.5 for value in matrices.values()]
+    units = silent = None
+    if len(matrices) == 1 and gradients.keys() >= matrices.keys():
+        units = next(iter(matrices.values())).shape[run_axes]
+        rows = [g for g in gradients.values() if g.shape[run_axes : run_axes + 1] == (units,)]
+        silent = np.logical_and.reduce([_without_entries(g, run_axes) for g in rows]).sum(axis=-1)
+    axes = {key: tuple(range(run_axes, value.ndim)) for key, value in parameters.items()}
+    waits = [
+        (parameters[key] == 0).all(axis=axes[key]) & (gradient != 0).any(axis=axes[key])
+        for key, gradient in gradients.items()
+        if "bias" not in key.rpartition(".")[2]
+    ]
+    return measured.Layer(
+        name,
+        _length([*parameters.values()], run_axes),
+        _length([*gradients.values()], run_axes) if gradients else None,
+        _length([*updates.values()], run_axes) if updates else None,
+        np.max(gains, axis=0) if gains else None,
+        _size(signal.taken, run_axes),
+        _size(signal.given, run_axes),
+        None if signal.returned is None else _length([signal.returned], run_axes),
+        units,
+        silent,
+        np.logical_or.reduce(waits) if waits else False,
+        not gradients,
+    )
+
+
+def _read(
+    parameters: Mapping[str, np.ndarray],
+    gradients: Mapping[str, np.ndarray | None],
+    updates: Mapping[str, np.ndarray | None] | None,
+    signals: Mapping[str, measured.Signal],
+    run_axes: int = 0,
+) -> list[measured.Layer]:
+    """Measure every layer. With runs each number is an array of their shape."""
+    found = []
+    for layer, names in measured.names_by_layer(parameters).items():
+        own, grads, steps = (
+            {name: group[name] for name in names if group[name] is not None}
+            for group in (parameters, gradients, updates or dict.fromkeys(parameters))
+        )
+        found.append(_layer(layer, own, grads, steps, signals.get(layer, measured.Signal()), run_axes))
+    return found
+
+
+def _of_run(layer: measured.Layer, run: tuple[int, ...]) -> measured.Layer:
+    """Give the numbers of one run as Python's own."""
+    return layer._make(value[run].item() if isinstance(value, np.ndarray | np.generic) else value for value in layer)
 
 
 def diagnose(
     parameters: Mapping[str, Float[np.ndarray, "..."]],
-    gradients: Mapping[str, Float[np.ndarray, "..."]],
-    updates: Mapping[str, Float[np.ndarray, "..."]] | None = None,
+    gradients: Mapping[str, Float[np.ndarray, "..."] | None],
+    updates: Mapping[str, Float[np.ndarray, "..."] | None] | None = None,
     *,
+    signals: Mapping[str, measured.Signal] | None = None,
     spread: float = 1e3,
+    outlier: float = 30.0,
     largest_ratio: float = 1.0,
-) -> Diagnosis:
-    """Name what is wrong with the gradients of a network, and in which layer. The first rule that applies decides.
+) -> diagnosis.Diagnosis:
+    """Say what is wrong with one network, from its arrays. The rules are those of `dlnotes.diagnosis.judge`.
 
-        overflowed   inf or NaN in parameters, gradients or updates; the layer nearest to the input that has it,
-                     parameters first
-        exploding    |updates_l| > largest_ratio |w_l|, or |g_l| > spread |w_l|, or |g_l| > spread |g_L|; the layer
-                     where this is worst
-        dead         g_l is 0 in every entry, and no layer after it vanishes; the layer nearest to the output
-        vanishing    |g_l| < |g_L| / spread; the layer nearest to the output, those before it learn as little
-        healthy      none of these; no layer
-
-    Here w_l are all parameters of layer l, g_l is their gradient, and L is the last layer. Parameters of length 0, as
-    after a zero start, take no part in the first two comparisons.
+    Of the rules those that ask for the loss are passed over; `diagnose_network` asks them too. Without signals the
+    sizes of the gradients stand in for those of signal and message, and where a NaN or a dead layer began is often not
+    to be told.
 
     Args:
-        parameters: By name, in the order of the layers, of one net.
-        gradients: Of the same names and shapes.
+        parameters: By name, in the order of the layers; "2.weight" and "2.bias" belong to layer "2".
+        gradients: Of the same names and shapes; None for a parameter that is frozen.
         updates: What the optimizer would add to the parameters, of the same names and shapes, or None.
-        spread: How far two norms may lie apart, at least 1. The comparison with the weights takes a loss of about 1.
-        largest_ratio: The largest step beside the weights, above 0. About 1e-3 is usual in training.
+        signals: For each layer what it takes and gives, one row an example, and the gradient of the loss in what it
+            gives. Layers and fields may be missing.
+        spread: How much signal or gradient may change along the hidden layers, at least 1.
+        outlier: How much one layer's weights may differ from the others', at least 1.
+        largest_ratio: The longest step beside the weights, above 0.
 
     Returns:
-        The fault, the layer, and the norms and ratios it was judged by.
+        The fault, the layer if the evidence singles one out, a sentence, and what was measured.
 
     Raises:
         TypeError: If a parameter, gradient or update is not an array of floating-point numbers.
         ValueError: If names or shapes differ, there are no parameters, or a threshold is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    spread = checks.real("spread", spread, at_least=1)
-    largest_ratio = checks.real("largest_ratio", largest_ratio, above=0)
-    checks.same_names("gradients", gradients, "parameters", parameters)
-    checks.integer("the number of parameters", len(parameters), at_least=1)
-    for name, value in parameters.items():
-        checks.same_shape(f"gradients[{name!r}]", gradients[name], f"parameters[{name!r}]", value)
-    ordered = {name: gradients[name] for name in parameters}
-    norms, lengths = (
-        {layer: float(norm) for layer, norm in per_layer_gradient_norms(group).items()}
-        for group in (ordered, parameters)
-    )
-    ratios = {} if updates is None else {k: float(v) for k, v in update_ratios(parameters, updates).items()}
-    overflow = _first_overflow(parameters, ordered, updates or {})
-    fault, layer = (
-        ("overflowed", overflow) if overflow is not None else _judge(norms, lengths, ratios, spread, largest_ratio)
-    )
-    return Diagnosis(fault, layer, norms, ratios)
+    measured.check(parameters, gradients, updates, signals)
+    layers = [_of_run(layer, ()) for layer in _read(parameters, gradients, updates, signals or {})]
+    evidence = measured.Evidence(tuple(layers))
+    return diagnosis.judge(evidence, spread=spread, outlier=outlier, largest_ratio=largest_ratio)
 
 
-def _judge(
-    norms: Mapping[str, float],
-    lengths: Mapping[str, float],
-    ratios: Mapping[str, float],
-    spread: float,
-    largest_ratio: float,
-) -> tuple[str, str | None]:
-    """Apply the rules of `diagnose` after the first to the norms of gradients and parameters, all finite."""
-    layers = [*norms]
-    last = norms[layers[-1]]
-    measures = (
-        ({layer: ratio for layer, ratio in ratios.items() if lengths[layer] > 0}, largest_ratio),
-        ({layer: norm / lengths[layer] for layer, norm in norms.items() if lengths[layer] > 0}, spread),
-        ({layer: norm / last for layer, norm in norms.items() if last > 0}, spread),
-    )
-    for measure, limit in measures:
-        worst = max(measure, key=measure.__getitem__, default=None)
-        if worst is not None and measure[worst] > limit:
-            return "exploding", worst
-    for layer in reversed(layers):
-        if norms[layer] == 0:  # and those after it are not small, or they had decided
-            return "dead", layer
-        if norms[layer] < last / spread:
-            return "vanishing", layer
-    return "healthy", None
+class _Pass(NamedTuple):
+    """What one pass forward and back through a perceptron leaves."""
+
+    loss: np.ndarray
+    gradients: dict[str, np.ndarray]
+    signals: dict[str, measured.Signal]
+
+
+def _pass(parameters: Arrays, batch: tuple[np.ndarray, np.ndarray], activation: str, loss: Callable) -> _Pass:
+    logits, cache = network.forward(parameters, batch[0], activation)
+    value, delta = loss(logits, batch[1])
+    gradients = network.backward(delta, parameters, cache, activation)
+    slope, signals = activations.lookup(activation).slope, {}
+    for name, taken, given in zip(
+        reversed(network.layer_names(parameters)), cache.inputs[::-1], cache.preactivations[::-1], strict=True
+    ):
+        if signals:
+            delta = delta @ weight * slope(given)
+        weight = parameters[f"{name}.weight"]
+        signals[name] = measured.Signal(np.broadcast_to(taken, (*weight.shape[:-2], *taken.shape[-2:])), given, delta)
+    return _Pass(value, gradients, signals)
+
+
+def _asleep(look: Callable, step: Callable, parameters: Arrays, first: _Pass, run_axes: int) -> dict[str, np.ndarray]:
+    """Take steps as long as they wake layers without a gradient; say of each layer which runs' still sleep."""
+    still = {name: norm == 0 for name, norm in per_layer_gradient_norms(first.gradients, run_axes=run_axes).items()}
+    gradients = first.gradients
+    for _ in still:
+        before = sum(sleeping.sum() for sleeping in still.values())
+        if not before:
+            break
+        parameters = optimizers.apply_updates(parameters, step(gradients, parameters))
+        gradients = look(parameters).gradients
+        norms = per_layer_gradient_norms(gradients, run_axes=run_axes)
+        still = {name: sleeping & (norms[name] == 0) for name, sleeping in still.items()}
+        if sum(sleeping.sum() for sleeping in still.values()) == before:
+            break
+    return still
+
+
+def diagnose_network(
+    parameters: Arrays,
+    inputs: Float[np.ndarray, "*runs_or_none batch features"],
+    targets: Shaped[np.ndarray, "..."],
+    optimizer: optimizers.Optimizer,
+    *,
+    state: Any = None,
+    activation: str = "relu",
+    loss: Callable | None = None,
+    spread: float = 1e3,
+    outlier: float = 30.0,
+    largest_ratio: float = 1.0,
+) -> diagnosis.Diagnosis | np.ndarray:
+    """Say what is wrong with a perceptron and the next step of its optimizer, or with each of many.
+
+    It runs the network forward and back, tries the step, looks at the loss after it and after a longer one, and takes
+    more steps for as long as they wake layers that had no gradient. Nothing that it was given changes.
+
+    Args:
+        parameters: As in `network.forward`; leading axes are runs.
+        inputs: One row an example.
+        targets: What `loss` takes beside the outputs.
+        optimizer: What would take the step.
+        state: The optimizer's state; by default that of the start.
+        activation: A name in `activations.ACTIVATIONS`.
+        loss: As in `network.loss_and_gradient`.
+        spread: See `diagnose`.
+        outlier: See `diagnose`.
+        largest_ratio: See `diagnose`.
+
+    Returns:
+        The diagnosis; with runs an array of them.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If the activation is unknown, the sizes do not fit, or a threshold is outside its range.
+
+    Source: definition.
+    """
+    optimizers.check_optimizer("optimizer", optimizer)
+    runs = parameters[f"{network.layer_names(parameters)[0]}.weight"].shape[:-2]
+    state = [optimizer.init(parameters) if state is None else state]
+
+    def look(parameters: Arrays) -> _Pass:
+        return _pass(parameters, (inputs, targets), activation, loss or objective.cross_entropy_with_gradient)
+
+    def step(gradients: Arrays, parameters: Arrays) -> Arrays:
+        updates, state[0] = optimizer.update(gradients, state[0], parameters)
+        return updates
+
+    with np.errstate(all="ignore"):
+        first = look(parameters)
+        updates = step(first.gradients, parameters)
+        layers = _read(parameters, first.gradients, updates, first.signals, len(runs))
+        slope = sum(_sum(first.gradients[name] * update, len(runs)) for name, update in updates.items())
+        after, further = (
+            look({name: value + stride * updates[name] for name, value in parameters.items()}).loss
+            for stride in (1, measured.STRIDE)
+        )
+        asleep = _asleep(look, step, parameters, first, len(runs))
+        data = np.broadcast_to(_size(inputs, max(inputs.ndim - 2, 0)), runs)
+    found = np.empty(runs, dtype=object)
+    for run in np.ndindex(*runs):
+        names = tuple(name for name, sleeping in asleep.items() if sleeping[run])
+        trial = measured.Trial(*(float(value[run]) for value in (slope, after, further)), names)
+        own = tuple(_of_run(layer, run) for layer in layers)
+        evidence = measured.Evidence(own, float(data[run]), float(first.loss[run]), trial)
+        found[run] = diagnosis.judge(evidence, spread=spread, outlier=outlier, largest_ratio=largest_ratio)
+    return found if runs else found[()]
+
+
+def _sum(array: np.ndarray, run_axes: int) -> np.ndarray:
+    return array.sum(axis=tuple(range(run_axes, array.ndim)), dtype=np.float64)

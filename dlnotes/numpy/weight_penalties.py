@@ -1,9 +1,9 @@
 """Penalties on the size of weights: as a term of the cost, as a proximal step, as decay, as a bound.
 
-Each comes as a function of one weight array and, where it belongs into training, as a part of a `training.chain`. Where
-the part stands is what it means: a `PenaltyGradient` before Adam is L2 regularization, whose gradient Adam divides like
-any other; a `DecoupledWeightDecay` after Adam is the decay of AdamW. To spare the biases, put the part into a
-`training.Partition`.
+Each comes as a function of one weight array and, where it belongs into training, as a part of an `optimizers.chain`.
+Where the part stands is what it means: a `PenaltyGradient` before Adam is L2 regularization, whose gradient Adam
+divides like any other; a `DecoupledWeightDecay` after Adam is the decay of AdamW. To spare the biases, put the part
+into an `adaptive_methods.Partition`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
-from dlnotes.numpy import gradient_clipping, training
+from dlnotes import checks, optimizers
+from dlnotes.numpy import gradient_clipping, many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -27,13 +27,17 @@ Arrays = dict[str, np.ndarray]
 Number = float | np.ndarray | Callable
 
 
+def _working(name: str, array: np.ndarray) -> np.ndarray:
+    """Give numbers of 16 bits in float32, so that they are rounded once, at the end."""
+    return checks.floating(name, array).astype(np.result_type(array.dtype, np.float32), copy=False)
+
+
 def _strength(name: str, value: float | np.ndarray, weight: np.ndarray) -> float | np.ndarray:
     """Shape a strength, one or one a run, to multiply a weight."""
-    checks.floating("weight", weight)
     checks.reals(name, value, at_least=0)
     leading = weight.shape[: np.ndim(value)]
     checks.shaped(name, np.asarray(value), leading, of="the leading axes of weight")
-    return training.per_run(value, weight)
+    return many_runs.aligned(value, weight)
 
 
 def _total(terms: np.ndarray, run_axes: int, *strengths: float | np.ndarray) -> Float[Array, "*runs"]:
@@ -64,7 +68,8 @@ def l1_penalty(
 
     Source: Tibshirani (1996).
     """
-    return _total(_strength("strength", strength, weight) * np.abs(weight), run_axes, strength)
+    w = _working("weight", weight)
+    return _total(_strength("strength", strength, w) * np.abs(w), run_axes, strength).astype(weight.dtype)
 
 
 def l1_gradient(
@@ -87,9 +92,10 @@ def l1_gradient(
         TypeError: If `weight` does not hold floating-point numbers.
         ValueError: If `strength` is negative, not finite or of a wrong shape.
 
-    Source: derived in the chapter.
+    Source: derivative of `l1_penalty`.
     """
-    return _strength("strength", strength, weight) * np.sign(weight)
+    w = _working("weight", weight)
+    return (_strength("strength", strength, w) * np.sign(w)).astype(weight.dtype, copy=False)
 
 
 def l2_penalty(
@@ -115,7 +121,8 @@ def l2_penalty(
 
     Source: Hoerl and Kennard (1970), for linear regression.
     """
-    return _total(_strength("strength", strength, weight) / 2 * weight * weight, run_axes, strength)
+    w = _working("weight", weight)
+    return _total(_strength("strength", strength, w) / 2 * w * w, run_axes, strength).astype(weight.dtype)
 
 
 def l2_gradient(
@@ -136,9 +143,10 @@ def l2_gradient(
         TypeError: If `weight` does not hold floating-point numbers.
         ValueError: If `strength` is negative, not finite or of a wrong shape.
 
-    Source: derived in the chapter.
+    Source: derivative of `l2_penalty`.
     """
-    return _strength("strength", strength, weight) * weight
+    w = _working("weight", weight)
+    return (_strength("strength", strength, w) * w).astype(weight.dtype, copy=False)
 
 
 def elastic_net_penalty(
@@ -166,8 +174,9 @@ def elastic_net_penalty(
 
     Source: Zou and Hastie (2005).
     """
-    strength1, strength2 = _strength("l1", l1, weight), _strength("l2", l2, weight)
-    return _total(strength1 * np.abs(weight) + strength2 / 2 * weight * weight, run_axes, l1, l2)
+    w = _working("weight", weight)
+    strength1, strength2 = _strength("l1", l1, w), _strength("l2", l2, w)
+    return _total(strength1 * np.abs(w) + strength2 / 2 * w * w, run_axes, l1, l2).astype(weight.dtype)
 
 
 def elastic_net_gradient(
@@ -189,9 +198,10 @@ def elastic_net_gradient(
         TypeError: If `weight` does not hold floating-point numbers.
         ValueError: If a strength is negative, not finite or of a wrong shape.
 
-    Source: derived in the chapter.
+    Source: derivative of `elastic_net_penalty`.
     """
-    return _strength("l1", l1, weight) * np.sign(weight) + _strength("l2", l2, weight) * weight
+    w = _working("weight", weight)
+    return (_strength("l1", l1, w) * np.sign(w) + _strength("l2", l2, w) * w).astype(weight.dtype, copy=False)
 
 
 def soft_threshold(
@@ -212,13 +222,16 @@ def soft_threshold(
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `threshold` is negative, not finite or of a wrong shape.
 
-    Source: derived in the chapter.
+    Derivation: for z > 0 the derivative z - x + t is 0 at z = x - t, which is positive if x > t; likewise for z < 0;
+    else the least is at 0.
+
+    Source: derived here.
     """
-    checks.floating("x", x)
+    working = _working("x", x)
     checks.reals("threshold", threshold, at_least=0)
     checks.shaped("threshold", np.asarray(threshold), x.shape[: np.ndim(threshold)], of="the leading axes of x")
-    bound = training.per_run(threshold, x)
-    return x - np.clip(x, -bound, bound)
+    bound = many_runs.aligned(threshold, working)
+    return (working - np.clip(working, -bound, bound)).astype(x.dtype, copy=False)
 
 
 def max_norm(
@@ -248,9 +261,9 @@ def max_norm(
     checks.rank("weight", checks.floating("weight", weight), at_least=run_axes + 2)
     checks.reals("limit", limit, above=0)
     checks.shaped("limit", np.asarray(limit), weight.shape[:run_axes][: np.ndim(limit)], of="the runs of weight")
-    lengths = gradient_clipping.unit_norms(weight, run_axes)
-    bound = training.per_run(limit, lengths)
-    return weight * (bound / np.maximum(lengths, bound))
+    if np.ndim(limit):
+        limit = limit.reshape(limit.shape + (1,) * (weight.ndim - np.ndim(limit)))
+    return gradient_clipping.shorten_units(weight, limit, run_axes)
 
 
 class PenaltyState(NamedTuple):
@@ -289,7 +302,7 @@ class PenaltyGradient(_Penalty):
     Raises:
         ValueError: If a strength is negative or not finite.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
 
     l1: Number = 0.0
@@ -297,13 +310,13 @@ class PenaltyGradient(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("l1", self.l1)
-        training.check_rate("l2", self.l2)
+        optimizers.check_rate("l1", self.l1)
+        optimizers.check_rate("l2", self.l2)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the gradient of the penalized cost."""
-        l1, l2 = training.at_step(self.l1, state.step), training.at_step(self.l2, state.step)
+        l1, l2 = many_runs.at_step(self.l1, state.step), many_runs.at_step(self.l2, state.step)
         chosen = [name for name in grads if name.endswith(self.suffix)]
         penalized = {name: grads[name] + elastic_net_gradient(params[name], l1, l2) for name in chosen}
         return {**grads, **penalized}, PenaltyState(state.step + 1)
@@ -331,16 +344,16 @@ class DecoupledWeightDecay(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("strength", self.strength)
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the update with the decay in it."""
-        strength, rate = training.at_step(self.strength, state.step), training.at_step(self.learning_rate, state.step)
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
         share = np.multiply(rate, strength)
         chosen = [name for name in grads if name.endswith(self.suffix)]
-        decayed = {name: grads[name] - training.per_run(share, params[name]) * params[name] for name in chosen}
+        decayed = {name: grads[name] - l2_gradient(params[name], share) for name in chosen}
         return {**grads, **decayed}, PenaltyState(state.step + 1)
 
 
@@ -369,13 +382,13 @@ class ProximalL1(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("strength", self.strength)
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the update that lands where soft thresholding puts the step; on zeros it lands exactly."""
-        strength, rate = training.at_step(self.strength, state.step), training.at_step(self.learning_rate, state.step)
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
         threshold = np.multiply(rate, strength)
         chosen = [name for name in grads if name.endswith(self.suffix)]
         moved = {name: soft_threshold(params[name] + grads[name], threshold) - params[name] for name in chosen}

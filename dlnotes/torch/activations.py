@@ -2,8 +2,8 @@
 
 A function `f` of one argument has `f_slope`, its derivative, and `f_backward(grad_output, x)`, the slope times the
 gradient that comes from above. At a kink the slope is the one on the left: `relu_slope(0)` is 0. The table
-`ACTIVATIONS` names them all. Functions are PyTorch's own kernels where it has one, a single pass over memory; all of
-them can be differentiated by autograd, and none makes the host wait for the device.
+`ACTIVATIONS` names them all. A nan gives nan, in the slopes too. Functions are PyTorch's own kernels where it has one,
+a single pass over memory; all of them can be differentiated by autograd, and none makes the host wait for the device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlnotes import checks
+from dlnotes import checks, precision
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -44,6 +44,16 @@ def _grad_output(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"
     return checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "x", checks.floating("x", x))
 
 
+def _positive(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Give 1 where x > 0 and 0 elsewhere, but nan where x is nan: a comparison alone would make it a 0."""
+    return torch.where(x.isnan(), x.detach(), (x > 0).to(x.dtype))
+
+
+def _near(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Bring what is beyond 40 to 40, where the normal density is 0 in float64 too: then no product is 0 times inf."""
+    return x.clamp(-40, 40)
+
+
 def identity(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the input back: the activation of a linear layer.
 
@@ -58,7 +68,7 @@ def identity(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return checks.floating("x", x)
 
@@ -77,7 +87,7 @@ def identity_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `identity`.
     """
     return torch.ones_like(checks.floating("x", x))
 
@@ -99,11 +109,12 @@ def sigmoid(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return torch.sigmoid(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def sigmoid_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the derivative of the sigmoid, at most 1/4.
 
@@ -120,12 +131,13 @@ def sigmoid_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-sigmoid-slope.
     """
     e = torch.exp(-checks.floating("x", x).abs())
     return e / ((1 + e) * (1 + e))
 
 
+@precision.rounded_once("x")
 def sigmoid_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of the sigmoid.
 
@@ -140,11 +152,12 @@ def sigmoid_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*sha
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `sigmoid_slope`.
     """
     return -sigmoid_slope(x) * torch.tanh(0.5 * x)
 
 
+@precision.rounded_once("x")
 def sigmoid_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Carry a gradient back through the sigmoid.
 
@@ -161,7 +174,7 @@ def sigmoid_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*sh
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `sigmoid`.
     """
     return _grad_output(grad_output, x) * sigmoid_slope(x)
 
@@ -180,11 +193,12 @@ def tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-tanh.
     """
     return torch.tanh(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the derivative of tanh, at most 1.
 
@@ -201,12 +215,13 @@ def tanh_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derived in activations#eq-tanh.
     """
     e = torch.exp(-2 * checks.floating("x", x).abs())
     return 4 * e / ((1 + e) * (1 + e))
 
 
+@precision.rounded_once("x")
 def tanh_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of tanh.
 
@@ -221,11 +236,12 @@ def tanh_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `tanh_slope`.
     """
     return -2 * tanh(x) * tanh_slope(x)
 
 
+@precision.rounded_once("x")
 def tanh_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Carry a gradient back through tanh.
 
@@ -242,7 +258,7 @@ def tanh_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `tanh`.
     """
     return _grad_output(grad_output, x) * tanh_slope(x)
 
@@ -261,7 +277,7 @@ def relu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return torch.relu(checks.floating("x", x))
 
@@ -280,9 +296,9 @@ def relu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `relu`.
     """
-    return (checks.floating("x", x) > 0).to(x.dtype)
+    return _positive(checks.floating("x", x))
 
 
 def relu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -301,9 +317,9 @@ def relu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `relu`.
     """
-    return _grad_output(grad_output, x) * (x > 0)
+    return _grad_output(grad_output, x) * _positive(x)
 
 
 def leaky_relu(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -> Float[Tensor, "*shape"]:
@@ -322,11 +338,12 @@ def leaky_relu(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -> Floa
         TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
         ValueError: If the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: definition; Maas et al. (2013).
     """
     return F.leaky_relu(checks.floating("x", x), checks.real("negative_slope", negative_slope))
 
 
+@precision.rounded_once("x")
 def leaky_relu_slope(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -> Float[Tensor, "*shape"]:
     """Give the slope of leaky ReLU: 1 where x > 0, and a elsewhere, also at the kink.
 
@@ -343,13 +360,14 @@ def leaky_relu_slope(x: Float[Tensor, "*shape"], negative_slope: float = 0.01) -
         TypeError: If `x` does not hold floating-point numbers or the slope is not a number.
         ValueError: If the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `leaky_relu`.
     """
     negative_slope = checks.real("negative_slope", negative_slope)
-    positive = (checks.floating("x", x) > 0).to(x.dtype)
+    positive = _positive(checks.floating("x", x))
     return positive + negative_slope * (1 - positive)
 
 
+@precision.rounded_once("x")
 def leaky_relu_backward(
     grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], negative_slope: float = 0.01
 ) -> Float[Tensor, "*shape"]:
@@ -369,11 +387,12 @@ def leaky_relu_backward(
         TypeError: If an array does not hold floating-point numbers or the slope is not a number.
         ValueError: If the shapes differ, or the slope is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `leaky_relu`.
     """
     return _grad_output(grad_output, x) * leaky_relu_slope(x, negative_slope)
 
 
+@precision.rounded_once("x")
 def prelu(
     x: Float[Tensor, "*runs batch features"], negative_slope: Float[Tensor, "*runs slopes"]
 ) -> Float[Tensor, "*runs batch features"]:
@@ -407,6 +426,7 @@ def _prelu_slope(
     return negative_slope[..., None, :]
 
 
+@precision.rounded_once("x")
 def prelu_backward(
     grad_output: Float[Tensor, "*runs batch features"],
     x: Float[Tensor, "*runs batch features"],
@@ -433,7 +453,7 @@ def prelu_backward(
     Source: He et al. (2015).
     """
     slope = _prelu_slope(x, negative_slope)
-    positive = (x > 0).to(x.dtype)
+    positive = _positive(x)
     grad_x = _grad_output(grad_output, x) * (positive + slope * (1 - positive))
     grad_slope = (grad_output * x.clamp(max=0)).sum(-2)
     if negative_slope.shape[-1] != x.shape[-1]:
@@ -457,11 +477,12 @@ def elu(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: Clevert et al. (2016).
     """
     return F.elu(checks.floating("x", x), checks.real("alpha", alpha))
 
 
+@precision.rounded_once("x")
 def elu_slope(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape"]:
     """Give the slope of ELU: 1 where x > 0, and alpha exp(x) elsewhere.
 
@@ -478,13 +499,14 @@ def elu_slope(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu`.
     """
     alpha = checks.real("alpha", alpha)
     positive = (checks.floating("x", x) > 0).to(x.dtype)
     return positive + alpha * (1 - positive) * torch.exp(x.clamp(max=0))
 
 
+@precision.rounded_once("x")
 def elu_second_derivative(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Float[Tensor, "*shape"]:
     """Give the second derivative of ELU: 0 where x > 0, and alpha exp(x) elsewhere.
 
@@ -501,11 +523,12 @@ def elu_second_derivative(x: Float[Tensor, "*shape"], alpha: float = 1.0) -> Flo
         TypeError: If `x` does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu_slope`.
     """
     return elu_slope(x, alpha) * (x <= 0)
 
 
+@precision.rounded_once("x")
 def elu_backward(
     grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], alpha: float = 1.0
 ) -> Float[Tensor, "*shape"]:
@@ -525,7 +548,7 @@ def elu_backward(
         TypeError: If an array does not hold floating-point numbers or `alpha` is not a number.
         ValueError: If the shapes differ, or `alpha` is not finite.
 
-    Source: derived in the chapter.
+    Source: derivative of `elu`.
     """
     return _grad_output(grad_output, x) * elu_slope(x, alpha)
 
@@ -546,11 +569,12 @@ def selu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: Klambauer et al. (2017); the two numbers are derived in activations#eq-selu-scale.
     """
     return F.selu(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def selu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the slope of SELU.
 
@@ -565,11 +589,12 @@ def selu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu`.
     """
     return SELU_SCALE * elu_slope(x, SELU_ALPHA)
 
 
+@precision.rounded_once("x")
 def selu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of SELU.
 
@@ -584,11 +609,12 @@ def selu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu_slope`.
     """
     return SELU_SCALE * elu_second_derivative(x, SELU_ALPHA)
 
 
+@precision.rounded_once("x")
 def selu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Carry a gradient back through SELU.
 
@@ -605,7 +631,7 @@ def selu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `selu`.
     """
     return _grad_output(grad_output, x) * selu_slope(x)
 
@@ -624,12 +650,13 @@ def softplus(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     # Above its threshold PyTorch gives x; at its default of 20 that is 2e-9 off, at 40 nothing.
     return F.softplus(checks.floating("x", x), threshold=40)
 
 
+@precision.rounded_once("x")
 def softplus_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the derivative of softplus, which is the sigmoid.
 
@@ -644,11 +671,12 @@ def softplus_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus`.
     """
     return sigmoid(x)
 
 
+@precision.rounded_once("x")
 def softplus_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of softplus, which is the slope of the sigmoid.
 
@@ -663,11 +691,12 @@ def softplus_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*sh
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus_slope`.
     """
     return sigmoid_slope(x)
 
 
+@precision.rounded_once("x")
 def softplus_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Carry a gradient back through softplus.
 
@@ -684,11 +713,12 @@ def softplus_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*s
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `softplus`.
     """
     return _grad_output(grad_output, x) * softplus_slope(x)
 
 
+@precision.rounded_once("x")
 def normal_cdf(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the probability that a standard normal number is at most x.
 
@@ -703,11 +733,12 @@ def normal_cdf(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     return 0.5 * torch.erfc(checks.floating("x", x) * -math.sqrt(0.5))
 
 
+@precision.rounded_once("x")
 def normal_density(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the density of the standard normal distribution.
 
@@ -722,9 +753,9 @@ def normal_density(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    checks.floating("x", x)
+    x = _near(checks.floating("x", x))
     return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
@@ -745,12 +776,13 @@ def gelu(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor,
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: Hendrycks and Gimpel (2016); activations#eq-gelu and, for tanh, activations#eq-gelu-tanh.
     """
     checks.choice("approximate", approximate, ("none", "tanh"))
     return F.gelu(checks.floating("x", x), approximate=approximate)
 
 
+@precision.rounded_once("x")
 def gelu_slope(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor, "*shape"]:
     """Give the derivative of GELU.
 
@@ -770,15 +802,18 @@ def gelu_slope(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[T
         TypeError: If `x` does not hold floating-point numbers.
         ValueError: If `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu`.
     """
-    if checks.choice("approximate", approximate, ("none", "tanh")) == "none":
+    checks.choice("approximate", approximate, ("none", "tanh"))
+    x = _near(checks.floating("x", x))
+    if approximate == "none":
         return normal_cdf(x) + x * normal_density(x)
     scale = math.sqrt(8 / math.pi)
-    v, v_slope = scale * checks.floating("x", x) * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
+    v, v_slope = scale * x * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
     return sigmoid(v) + x * v_slope * sigmoid_slope(v)
 
 
+@precision.rounded_once("x")
 def gelu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of the exact GELU.
 
@@ -793,11 +828,13 @@ def gelu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu_slope`.
     """
+    x = _near(checks.floating("x", x))
     return normal_density(x) * (2 - x * x)
 
 
+@precision.rounded_once("x")
 def gelu_backward(
     grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"], approximate: str = "none"
 ) -> Float[Tensor, "*shape"]:
@@ -817,7 +854,7 @@ def gelu_backward(
         TypeError: If an array does not hold floating-point numbers.
         ValueError: If the shapes differ, or `approximate` is another word.
 
-    Source: derived in the chapter.
+    Source: derivative of `gelu`.
     """
     return _grad_output(grad_output, x) * gelu_slope(x, approximate)
 
@@ -836,11 +873,12 @@ def silu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: definition; Hendrycks and Gimpel (2016).
     """
     return F.silu(checks.floating("x", x))
 
 
+@precision.rounded_once("x")
 def silu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the derivative of SiLU.
 
@@ -855,11 +893,12 @@ def silu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu`.
     """
     return sigmoid(x) + x * sigmoid_slope(x)
 
 
+@precision.rounded_once("x")
 def silu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the second derivative of SiLU.
 
@@ -874,11 +913,12 @@ def silu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
     Raises:
         TypeError: If `x` does not hold floating-point numbers.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu_slope`.
     """
     return 2 * sigmoid_slope(x) + x * sigmoid_second_derivative(x)
 
 
+@precision.rounded_once("x")
 def silu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Carry a gradient back through SiLU.
 
@@ -895,7 +935,7 @@ def silu_backward(grad_output: Float[Tensor, "*shape"], x: Float[Tensor, "*shape
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `silu`.
     """
     return _grad_output(grad_output, x) * silu_slope(x)
 
@@ -905,6 +945,7 @@ def _halves(x: Float[Tensor, "*batch both"]) -> tuple[Float[Tensor, "*batch half
     return x[..., : x.shape[-1] // 2], x[..., x.shape[-1] // 2 :]
 
 
+@precision.rounded_once("x")
 def swiglu(x: Float[Tensor, "*batch both"]) -> Float[Tensor, "*batch half"]:
     """Let one half of the features gate the other.
 
@@ -926,6 +967,7 @@ def swiglu(x: Float[Tensor, "*batch both"]) -> Float[Tensor, "*batch half"]:
     return silu(gate) * value
 
 
+@precision.rounded_once("x")
 def swiglu_backward(
     grad_output: Float[Tensor, "*batch half"], x: Float[Tensor, "*batch both"]
 ) -> Float[Tensor, "*batch both"]:
@@ -944,7 +986,7 @@ def swiglu_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `swiglu`.
     """
     gate, value = _halves(x)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "half of x", gate)
@@ -998,12 +1040,14 @@ def maxout_backward(
         TypeError: If an argument does not hold floating-point numbers or `pieces` is not an integer.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `maxout`.
     """
     grouped = _pieces(x, pieces)
     checks.last_axes("grad_output", checks.floating("grad_output", grad_output), *grouped.shape[:-1], of="maxout gives")
     won = grouped.argmax(-1, keepdim=True) == torch.arange(grouped.shape[-1], device=x.device)
-    return (grad_output[..., None] * won).reshape(x.shape)
+    largest = grouped.amax(-1)
+    share = torch.where(largest.isnan(), largest, grad_output)  # who won against a nan is not known
+    return (share[..., None] * won).reshape(x.shape)
 
 
 # Looked up by name at each call, so that a function exchanged in this module is exchanged everywhere.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
+from dlnotes import checks, precision
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -65,22 +65,67 @@ def _sum(x: Tensor, axes: Axes) -> Tensor:
     return x.sum(dim=axes, keepdim=True)
 
 
-def _normalize(x: Tensor, axes: Axes, epsilon: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give (x - mean) / sqrt(variance + epsilon), the inverse of that root, the mean and the variance."""
+class _Moments(NamedTuple):
+    """Numbers less their mean, that mean, and their variance, with axes of length 1 for those they were taken over."""
+
+    centered: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+def _moments(x: Tensor, axes: Axes) -> _Moments:
+    """Give what is left of x without its mean, the mean, and the variance; 0 where that is rounding."""
     count = math.prod(x.shape[axis] for axis in axes)
     mean = _sum(x, axes) / count
     centered = x - mean
     rest = _sum(centered, axes) / count
-    centered = centered - rest
+    centered, mean = centered - rest, mean + rest
     variance = _sum(centered * centered, axes) / count
+    rounding = 8 * torch.finfo(x.dtype).eps * mean.detach().abs()
+    return _Moments(centered, mean, torch.where(variance.detach().sqrt() > rounding, variance, variance * 0))
+
+
+def _normalize(x: Tensor, axes: Axes, epsilon: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Give (x - mean) / sqrt(variance + epsilon), the inverse of that root, the mean and the variance."""
+    centered, mean, variance = _moments(x, axes)
+    if _squares_are_lost(variance, epsilon):
+        unit = _unit(x, axes)
+        centered, mean, variance = _moments(x / unit, axes)
+        inverse_deviation = _inverse_hypotenuse(unit * variance.sqrt(), epsilon)
+        return centered * (unit * inverse_deviation), inverse_deviation, mean * unit, variance * unit * unit
     inverse_deviation = _inverse_root(variance, epsilon)
-    return centered * inverse_deviation, inverse_deviation, mean + rest, variance
+    return centered * inverse_deviation, inverse_deviation, mean, variance
+
+
+def _squares_are_lost(mean_square: Tensor, epsilon: float) -> bool:
+    """Say whether a mean of squares overflowed, or is so small that its squares may have lost digits that count.
+
+    An accelerator is not asked, because the host would wait for it; there, numbers must not be too large to be squared.
+    """
+    if mean_square.device.type != "cpu" or torch.compiler.is_compiling() or not mean_square.numel():
+        return False
+    limits = torch.finfo(mean_square.dtype)
+    smallest, largest = (float(bound) for bound in torch.aminmax(mean_square.detach()))
+    return not (smallest + epsilon > limits.tiny / limits.eps and largest <= limits.max)
+
+
+def _unit(x: Tensor, axes: Axes) -> Tensor:
+    """Give a power of 2 by which the numbers are divided without rounding, to be below 2 and not all small."""
+    largest = x.detach().abs().amax(dim=axes, keepdim=True)
+    _, exponent = torch.frexp(torch.where(largest.isfinite() & (largest > 0), largest, 1))
+    return torch.ldexp(torch.ones_like(largest), exponent - 1)
+
+
+def _inverse_hypotenuse(deviation: Tensor, epsilon: float) -> Tensor:
+    """Give 1 / sqrt(deviation^2 + epsilon) without the square, and 0 where that divides by 0."""
+    total = torch.hypot(deviation, torch.full_like(deviation, math.sqrt(epsilon)))
+    return torch.where(total == 0, 0, 1 / torch.where(total == 0, 1, total))
 
 
 def _inverse_root(variance: Tensor, epsilon: float) -> Tensor:
     """Give 1 / sqrt(variance + epsilon), and 0 where that divides by 0: nothing varies there, in output or slope."""
     total = variance + epsilon
-    return torch.where(total > 0, 1 / torch.where(total > 0, total, 1).sqrt(), 0)
+    return torch.where(total == 0, 0, 1 / torch.where(total == 0, 1, total).sqrt())
 
 
 def _normalize_backward(grad_normalized: Tensor, normalized: Tensor, inverse_deviation: Tensor, axes: Axes) -> Tensor:
@@ -141,12 +186,15 @@ def batch_norm(
     axes = _batch_axes(spatial_axes)
     count = math.prod(x.shape[axis] for axis in axes)
     checks.integer("numbers of x for each feature", count, at_least=2)
-    normalized, inverse_deviation, mean, variance = _normalize(x, axes, epsilon)
+    normalized, inverse_deviation, mean, variance = _normalize(precision.single(x), axes, epsilon)
     y = normalized * _over_batch(scale, spatial_axes) + _over_batch(shift, spatial_axes)
     inverse_deviation, mean, variance = (_by_feature(s, spatial_axes) for s in (inverse_deviation, mean, variance))
-    return y, BatchNormCache(normalized, inverse_deviation, scale, mean, variance, count, spatial_axes)
+    return precision.rounded(y, x.dtype), BatchNormCache(
+        normalized, inverse_deviation, scale, mean, variance, count, spatial_axes
+    )
 
 
+@precision.rounded_once("grad_output")
 def batch_norm_backward(grad_output: Float[Tensor, "*shape"], cache: BatchNormCache) -> NormGradients:
     """Carry a gradient back through `batch_norm`.
 
@@ -193,16 +241,18 @@ def update_running_statistics(
     unbiased = cache.variance * (cache.count / (cache.count - 1))
     mean = (1 - share) * running.mean + share * cache.mean
     variance = (1 - share) * running.variance + share * unbiased
-    return RunningStatistics(mean, variance, running.batches + 1)
+    return precision.rounded(RunningStatistics(mean, variance, running.batches + 1), running.mean.dtype)
 
 
 def _check_inference(
     x: Tensor, scale: Tensor, shift: Tensor, running: RunningStatistics, spatial_axes: int, epsilon: float
 ) -> None:
     shape = _check_input(x, spatial_axes, epsilon)
-    _check_parameters(shape, scale=scale, shift=shift, running=running.mean)
+    _check_parameters(shape, scale=scale, shift=shift, **{"running.mean": running.mean})
+    _check_parameters(shape, **{"running.variance": checks.reals("running.variance", running.variance, at_least=0)})
 
 
+@precision.rounded_once("x")
 def batch_norm_inference(
     x: Float[Tensor, "*shape"],
     scale: Float[Tensor, "*runs features"],
@@ -217,11 +267,12 @@ def batch_norm_inference(
     Equation, arguments and errors as in `dlnotes.numpy.batch_normalization.batch_norm_inference`.
     """
     _check_inference(x, scale, shift, running, spatial_axes, epsilon)
-    multiplier = scale * _inverse_root(running.variance, epsilon)
+    multiplier = scale * _inverse_root(precision.single(running.variance), epsilon)
     centered = x - _over_batch(running.mean, spatial_axes)
     return centered * _over_batch(multiplier, spatial_axes) + _over_batch(shift, spatial_axes)
 
 
+@precision.rounded_once("grad_output")
 def batch_norm_inference_backward(
     grad_output: Float[Tensor, "*shape"],
     x: Float[Tensor, "*shape"],
@@ -238,7 +289,7 @@ def batch_norm_inference_backward(
     _check_inference(x, scale, scale, running, spatial_axes, epsilon)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "x", x)
     axes = _batch_axes(spatial_axes)
-    inverse_deviation = _inverse_root(running.variance, epsilon)
+    inverse_deviation = _inverse_root(precision.single(running.variance), epsilon)
     normalized = (x - _over_batch(running.mean, spatial_axes)) * _over_batch(inverse_deviation, spatial_axes)
     grad_scale = _by_feature(_sum(grad_output * normalized, axes), spatial_axes)
     grad_shift = _by_feature(_sum(grad_output, axes), spatial_axes)
@@ -288,11 +339,12 @@ def layer_norm(
     """
     _check_last(x, normalized_axes, epsilon, scale=scale, shift=shift)
     axes = tuple(range(-normalized_axes, 0))
-    normalized, inverse_deviation, _, _ = _normalize(x, axes, epsilon)
+    normalized, inverse_deviation, _, _ = _normalize(precision.single(x), axes, epsilon)
     y = normalized * _over_examples(scale, x, normalized_axes) + _over_examples(shift, x, normalized_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, normalized_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_deviation, scale, normalized_axes)
 
 
+@precision.rounded_once("grad_output")
 def layer_norm_backward(grad_output: Float[Tensor, "*shape"], cache: NormCache) -> NormGradients:
     """Carry a gradient back through `layer_norm`.
 
@@ -323,14 +375,15 @@ def group_norm(
     _check_parameters(shape, scale=scale, shift=shift)
     groups = checks.integer("groups", groups, at_least=1)
     checks.multiple("features of x", shape[-1], groups)
-    grouped = x.reshape(
+    grouped = precision.single(x).reshape(
         *x.shape[: x.ndim - spatial_axes - 1], groups, shape[-1] // groups, *x.shape[x.ndim - spatial_axes :]
     )
     normalized, inverse_deviation, _, _ = _normalize(grouped, tuple(range(-1 - spatial_axes, 0)), epsilon)
     y = normalized.reshape(x.shape) * _over_batch(scale, spatial_axes) + _over_batch(shift, spatial_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, spatial_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_deviation, scale, spatial_axes)
 
 
+@precision.rounded_once("grad_output")
 def group_norm_backward(grad_output: Float[Tensor, "*shape"], cache: NormCache) -> NormGradients:
     """Carry a gradient back through `group_norm`.
 
@@ -360,13 +413,25 @@ def rms_norm(
     Equation, arguments and errors as in `dlnotes.numpy.batch_normalization.rms_norm`.
     """
     _check_last(x, normalized_axes, epsilon, scale=scale)
-    mean_square = (x * x).mean(dim=tuple(range(-normalized_axes, 0)), keepdim=True)
-    inverse_deviation = _inverse_root(mean_square, epsilon)
-    normalized = x * inverse_deviation
+    normalized, inverse_root = _divide_by_root_mean_square(precision.single(x), normalized_axes, epsilon)
     y = normalized * _over_examples(scale, x, normalized_axes)
-    return y, NormCache(normalized, inverse_deviation, scale, normalized_axes)
+    return precision.rounded(y, x.dtype), NormCache(normalized, inverse_root, scale, normalized_axes)
 
 
+def _divide_by_root_mean_square(x: Tensor, last: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Give x / sqrt(mean of x^2 + epsilon) and the inverse of that root, over the last axes."""
+    axes = tuple(range(-last, 0))
+    mean_square = (x * x).mean(dim=axes, keepdim=True)
+    if _squares_are_lost(mean_square, epsilon):
+        unit = _unit(x, axes)
+        x = x / unit
+        inverse_root = _inverse_hypotenuse(unit * (x * x).mean(dim=axes, keepdim=True).sqrt(), epsilon)
+        return x * (unit * inverse_root), inverse_root
+    inverse_root = _inverse_root(mean_square, epsilon)
+    return x * inverse_root, inverse_root
+
+
+@precision.rounded_once("grad_output")
 def rms_norm_backward(grad_output: Float[Tensor, "*shape"], cache: NormCache) -> RMSNormGradients:
     """Carry a gradient back through `rms_norm`.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dlnotes import checks
-from dlnotes.torch import activations, network, objective
+from dlnotes.torch import _krylov, activations, gradient_clipping, network, objective
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -76,7 +76,7 @@ def flatten(parameters: Mapping[str, Float[Tensor, "..."]], *, run_axes: int = 0
         TypeError: If a parameter is not an array of floating-point numbers.
         ValueError: If there are no parameters, or one has fewer axes than `run_axes`.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     run_axes = checks.integer("run_axes", run_axes, at_least=0)
     checks.integer("the number of parameters", len(parameters), at_least=1)
@@ -103,7 +103,7 @@ def unflatten(
         TypeError: If `vector` is not an array of floating-point numbers.
         ValueError: If it has not as many entries as the parameters.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.floating("vector", vector)
     run_axes = checks.integer("run_axes", run_axes, at_least=0)
@@ -199,7 +199,7 @@ def hessian_vector_product(
         TypeError: If an argument is of the wrong kind.
         ValueError: If the activation or the loss is unknown, or the shapes do not fit.
 
-    Source: Pearlmutter (1994), the R-operator; derived in the chapter.
+    Source: Pearlmutter (1994), the R-operator.
     """
     checks.choice("activation", activation, activations.SECOND_DERIVATIVES)
     checks.choice("loss", loss, LOSSES)
@@ -252,14 +252,15 @@ def module_hessian_vector_product(module: torch.nn.Module, loss: Callable[[], Te
             in evaluation mode before, or the function is another at every call.
 
     Returns:
-        A function of vectors of shape (*runs, size), ordered as `flatten(dict(module.named_parameters()))`, that gives
-        the products, of the same shape. The parameters must not be changed while it is used.
+        A function of vectors of shape (*runs, size) that gives the products, of the same shape. Their entries are
+        ordered as `flatten` orders those of `module.named_parameters()` that require a gradient; the others have none.
+        The parameters must not be changed while it is used.
 
     Raises:
         TypeError: If `module` is no module.
         ValueError: If it has no parameter that requires a gradient, or `loss` does not give one number.
 
-    Source: Pearlmutter (1994); derived in the chapter.
+    Source: Pearlmutter (1994).
     """
     checks.instance("module", module, torch.nn.Module, "a torch.nn.Module")
     parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
@@ -281,11 +282,11 @@ def module_hessian_vector_product(module: torch.nn.Module, loss: Callable[[], Te
             found = torch.autograd.grad(
                 list(curved.values()),
                 variables,
-                [along[name] for name in curved],
+                [along[name].to(gradient) for name, gradient in curved.items()],
                 retain_graph=True,
                 materialize_grads=True,
             )
-            torch.cat([part.reshape(-1) for part in found], out=place)
+            place.copy_(torch.cat([part.reshape(-1).to(place) for part in found]))
         return result
 
     return product
@@ -314,7 +315,7 @@ def dense_hessian(
         TypeError: If `size` is no integer.
         ValueError: If it is below 1.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     size = checks.integer("size", size, at_least=1)
     return product(torch.eye(size, dtype=dtype, device=device)).mT
@@ -335,18 +336,18 @@ def condition_number(hessian: Float[Tensor, "*runs n n"]) -> Float[Tensor, "*run
         TypeError: If `hessian` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric, or has no rows.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     sizes = torch.linalg.eigvalsh(checks.symmetric("hessian", hessian)).abs()
-    ratio = sizes.amax(-1) / sizes.amin(-1)
-    return torch.where(ratio.isnan(), torch.inf, ratio)
+    largest, smallest = sizes.amax(-1), sizes.amin(-1)
+    return torch.where(smallest == 0, torch.inf, largest / smallest)
 
 
 def _lanczos_steps(product: Product, start: Tensor, record: Tridiagonal, orthogonalize: bool) -> Iterator[int]:
     """Fill a record step by step; give the number of steps taken after each."""
     diagonal, off_diagonal, basis = record
     smallest = 10 * torch.finfo(start.dtype).eps
-    vector = start / torch.linalg.vector_norm(start, dim=-1, keepdim=True)
+    vector = _krylov.unit(start)
     scale = start.new_zeros(start.shape[:-1])
     for step in range(diagonal.shape[-1]):
         basis[..., step, :] = vector
@@ -358,12 +359,12 @@ def _lanczos_steps(product: Product, start: Tensor, record: Tridiagonal, orthogo
         if orthogonalize:
             known = basis[..., : step + 1, :]
             image -= ((image[..., None, :] @ known.mT) @ known)[..., 0, :]
-        length = torch.linalg.vector_norm(image, dim=-1)
+        length = gradient_clipping.norm(image, image.ndim - 1)
         scale = torch.maximum(scale, torch.maximum(diagonal[..., step].abs(), length))
         # What is left of a vector that the basis holds is rounding, and no direction.
         length = torch.where(length > smallest * scale, length, 0)
         off_diagonal[..., step] = length
-        vector = image * torch.where(length > 0, 1 / torch.where(length > 0, length, 1), 0)[..., None]
+        vector = _krylov.divided(image, length)
         yield step + 1
 
 
@@ -403,7 +404,7 @@ def lanczos(
         TypeError: If `start` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If `start` is 0 or has no entries, or `steps` is outside its range.
 
-    Source: Lanczos (1950); derived in the chapter.
+    Source: Lanczos (1950).
     """
     record = _empty_record(start, _start("start", start, steps))
     for _ in _lanczos_steps(product, start, record, checks.instance("orthogonalize", orthogonalize, bool, "a bool")):
@@ -420,24 +421,36 @@ def _ritz_pairs(record: Tridiagonal, taken: int) -> tuple[Tensor, Tensor, Tensor
     matrix = torch.diag_embed(diagonal)
     if taken > 1:
         matrix += torch.diag_embed(off_diagonal[..., :-1], 1) + torch.diag_embed(off_diagonal[..., :-1], -1)
-    values, vectors = torch.linalg.eigh(matrix)
-    vectors *= torch.where(vectors[..., :1, :] < 0, -1, 1)  # so that no eigenvector points away from the start
     begun = (off_diagonal[..., :-1] > 0).double().cumprod(-1)
-    counts = torch.cat([torch.ones_like(diagonal[..., :1]), begun], dim=-1)
-    return values, vectors, (vectors.square() * counts[..., None]).sum(-2) > 0.5
+    return _krylov.eigenpairs(matrix, torch.cat([torch.ones_like(diagonal[..., :1]), begun], dim=-1) > 0)
 
 
-def _wanted(record: Tridiagonal, taken: int, count: int, which: str) -> tuple[Tensor, ...]:
+_RANKINGS = {"magnitude": torch.abs, "largest": torch.positive, "smallest": torch.neg}
+
+
+def _wanted(space: _krylov.Space, count: int, which: str) -> tuple[Tensor, ...]:
     """Choose Ritz pairs: values, vectors (columns), residuals, and bounds of the errors of the values."""
-    values, vectors, real = _ritz_pairs(record, taken)
-    residuals = (record.off_diagonal[..., taken - 1, None].to(vectors) * vectors[..., -1, :]).abs()
+    taken = space.taken
+    values, vectors, real = _krylov.eigenpairs(space.matrix[..., :taken, :taken], space.alive[..., :taken])
+    residuals = space.residuals(vectors)
     distances = (values[..., None] - values[..., None, :]).abs() + torch.diag(values.new_full((taken,), torch.inf))
-    errors = torch.fmin(residuals, residuals * residuals / distances.amin(-1))
-    ranking = {"magnitude": values.abs(), "largest": values, "smallest": -values}[which]
-    order = torch.where(real, -ranking, torch.inf).argsort(dim=-1, stable=True)[..., :count]
+    errors = torch.fmin(residuals, residuals * (residuals / distances.amin(-1)))
+    order = torch.where(real, -_RANKINGS[which](values), torch.inf).argsort(dim=-1, stable=True)[..., :count]
     values = torch.where(real, values, torch.nan)
     chosen = [array.gather(-1, order) for array in (values, residuals, errors)]
     return chosen[0], vectors.take_along_dim(order[..., None, :], -1), chosen[1], chosen[2]
+
+
+def _settled(space: _krylov.Space, found: tuple[Tensor, ...], count: int, which: str, tolerance: float) -> bool:
+    """Say whether the wanted eigenvalues are exact enough and the one after them is clearly another."""
+    values, _, residuals, errors = found
+    if values.shape[-1] <= count or not bool((errors[..., :count] <= tolerance * values[..., :count].abs()).all()):
+        return False
+    enough = max(tolerance, _GUARD) * values[..., count].abs()
+    if not space.first:
+        return bool((errors[..., count] <= enough).all())
+    ranks = _RANKINGS[which](values)
+    return bool((residuals[..., count] <= torch.maximum(enough, (ranks[..., count - 1] - ranks[..., count]) / 2)).all())
 
 
 def top_eigenvalues(
@@ -451,11 +464,13 @@ def top_eigenvalues(
 ) -> Eigenvalues:
     """Find extreme eigenvalues of a symmetric matrix from products with it, by Lanczos' method.
 
-    A Ritz pair (theta, v) of the tridiagonal matrix has the residual r = |b_k v_k|, and theta is within
-    min(r, r^2 / gap) of an eigenvalue, with gap the distance to the others. The search ends when this is at most
-    tolerance * |theta| for all that are wanted, and a hundredth of |theta| for one more, a guard; it is looked at in
-    every fifth step. The bound cannot tell that an eigenvalue was passed over of which the start vector has little. By
-    the time that the guard settles, such a one has mostly appeared.
+    A Ritz pair (theta, v) has the residual r = |H v - theta v|, and theta is within min(r, r^2 / gap) of an eigenvalue,
+    with gap the distance to the others. A first search ends when this is at most tolerance * |theta| for all that are
+    wanted, and a hundredth of |theta| for one more, a guard; it is looked at in every fifth step. The bound cannot tell
+    that an eigenvalue was passed over of which the start vector has little, or one so close to another that both look
+    like one. Therefore a second search begins with another vector, at right angles to the vectors that were found,
+    and all count together. It ends when two looks in a row find the wanted ones exact enough and the guard clearly
+    below them. Its vector is the start with its entries at other places and with other signs, as random as the start.
 
     Args:
         product: Multiplies vectors of the shape of `start` by H.
@@ -467,15 +482,15 @@ def top_eigenvalues(
 
     Returns:
         The eigenvalues, shape (*runs, count), the first wanted first; their vectors as rows; the residuals; the
-        products taken. A residual tells what accuracy was reached where `steps` ended the search. From one start
-        vector an eigenvalue is found once, however often it occurs; where the space ends before `count` are found, the
-        rest is not a number.
+        products taken. A residual tells what accuracy was reached where `steps` ended the search. Where that is before
+        `count` are found, the rest is not a number. An eigenvalue that occurs more than twice may be found less often
+        than it occurs.
 
     Raises:
         TypeError: If `start` is not an array of floating-point numbers.
         ValueError: If `start` is 0 or another argument is outside its range.
 
-    Source: Lanczos (1950); the bound is derived in the chapter.
+    Source: Lanczos (1950); Parlett (1998) for the bound.
     """
     checks.rank("start", checks.floating("start", start), at_least=1)
     checks.not_zero("start", checks.axis("start", start, -1, at_least=1, described="entry"))
@@ -483,18 +498,27 @@ def top_eigenvalues(
     checks.choice("which", which, ("magnitude", "largest", "smallest"))
     tolerance = checks.real("tolerance", tolerance, above=0)
     steps = min(max(checks.integer("steps", steps, at_least=1), count), start.shape[-1])
-    record = _empty_record(start, steps)
-    for taken in _lanczos_steps(product, start, record, True):
-        if taken < steps and (taken < 2 * count or taken % 5):
+    space, looks = _krylov.Space(product, start, steps), 0
+    while True:
+        space.step()
+        ended = space.products == steps or space.taken == start.shape[-1]
+        if not ended and (not start.is_cuda or space.products % 5 == 0) and not bool(space.length.all()):
+            space.restart(space.length == 0)
+        if not ended and (space.products % 5 or space.products < 2 * count):
             continue
-        values, rotation, residuals, errors = _wanted(record, taken, count + 1, which)
-        asked = values.new_full(values.shape[-1:], tolerance)
-        asked[count:] = max(tolerance, _GUARD)
-        if bool(((errors <= asked * values.abs()) | values.isnan()).all()):
+        found = values, rotation, residuals, _ = _wanted(space, count + 1, which)
+        looks = looks + 1 if _settled(space, found, count, which, tolerance) else 0
+        if ended or (looks == 2 and space.first):
             break
+        if looks and not space.first:
+            looks = 0
+            space.keep(values[..., :count], rotation[..., :count])
     values, rotation, residuals = values[..., :count], rotation[..., :count], residuals[..., :count]
-    vectors = rotation.mT.to(start) @ record.basis[..., :taken, :]
-    return Eigenvalues(values.to(start), vectors, residuals.to(start), taken)
+    vectors = rotation.mT.to(start) @ space.basis[..., : space.taken, :]
+    vectors *= torch.where(torch.linalg.vecdot(vectors, space.towards[..., None, :]) < 0, -1, 1)[
+        ..., None
+    ]  # none points away
+    return Eigenvalues(values.to(start), vectors, residuals.to(start), space.products)
 
 
 def stochastic_lanczos_quadrature(
@@ -519,7 +543,7 @@ def stochastic_lanczos_quadrature(
         TypeError: If `starts` is not an array of floating-point numbers or `steps` is no integer.
         ValueError: If a start is 0 or has no entries, or `steps` is outside its range.
 
-    Source: Golub and Welsch (1969); Ghorbani, Krishnan and Xiao (2019); derived in the chapter.
+    Source: Golub and Welsch (1969); Ghorbani et al. (2019).
     """
     values, vectors, _ = _ritz_pairs(lanczos(product, starts, steps), steps)
     return values.to(starts.device), vectors[..., 0, :].square().to(starts.device)
@@ -549,7 +573,7 @@ def rademacher(
         TypeError: If a size is no integer or `generator` no Generator.
         ValueError: If a size is below 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     size = (*checks.shape("runs", runs), *checks.shape("shape", shape))
     checks.instance("generator", generator, torch.Generator, "a torch Generator")
@@ -586,7 +610,7 @@ def spectral_density(
         TypeError: If `starts` is not an array of floating-point numbers.
         ValueError: If an argument is outside its range.
 
-    Source: Ghorbani, Krishnan and Xiao (2019); derived in the chapter.
+    Source: Ghorbani et al. (2019).
     """
     checks.rank("starts", checks.floating("starts", starts), at_least=2)
     points = checks.integer("points", points, at_least=2)
@@ -594,7 +618,9 @@ def spectral_density(
     nodes, weights = stochastic_lanczos_quadrature(product, starts, steps)
     low, high = float(nodes[weights > 0].min()), float(nodes[weights > 0].max())
     if width is None:
-        width = (high - low) / 100 or max(abs(high), 1.0) / 100
+        size = max(abs(low), abs(high))
+        # A range that is rounding alone is none: all eigenvalues are one.
+        width = ((high - low) if high - low > 100 * torch.finfo(starts.dtype).eps * size else size or 1.0) / 100
     width = checks.real("width", width, above=0)
     grid = torch.linspace(low - 5 * width, high + 5 * width, points, dtype=nodes.dtype, device=nodes.device)
     density = nodes.new_zeros((*nodes.shape[:-2], points))
@@ -623,17 +649,31 @@ def newton_step(
 
     Raises:
         TypeError: If an argument is not an array of floating-point numbers.
-        ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular.
+        ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular up to rounding: if its
+            smallest eigenvalue is, in magnitude, at most n times the machine epsilon of the largest.
 
-    Source: Newton's method for the zero of the gradient; derived in the chapter.
+    Source: derived here.
     """
     checks.symmetric("hessian", hessian)
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
-    damped = hessian + checks.real("damping", damping, at_least=0) * torch.eye(hessian.shape[-1]).to(hessian)
-    try:
-        return -torch.linalg.solve(damped, gradient[..., None])[..., 0]
-    except torch.linalg.LinAlgError as error:
-        raise ValueError(f"hessian must be regular with damping {damping}, got a singular matrix") from error
+    values, vectors = torch.linalg.eigh(hessian)
+    values = regular(values + checks.real("damping", damping, at_least=0), damping)
+    return -(vectors @ ((vectors.mT @ gradient[..., None])[..., 0] / values)[..., None])[..., 0]
+
+
+def regular(eigenvalues: Float[Tensor, "*runs n"], damping: float) -> Float[Tensor, "*runs n"]:
+    """Give eigenvalues back unless the matrix they belong to is singular up to rounding.
+
+    Equation, arguments and errors as in `dlnotes.numpy.conditioning.regular`. On an accelerator they are not looked at.
+    """
+    sizes = checks.rank("eigenvalues", checks.floating("eigenvalues", eigenvalues), at_least=1).abs()
+    smallest, largest = sizes.amin(-1), sizes.amax(-1)
+    if not sizes.is_cuda and not bool((smallest > sizes.shape[-1] * torch.finfo(sizes.dtype).eps * largest).all()):
+        raise ValueError(
+            f"hessian must be regular with damping {damping}, got an eigenvalue that is 0 up to rounding "
+            f"({float(smallest.min()):g} beside {float(largest.max()):g})"
+        )
+    return eigenvalues
 
 
 def conjugate_gradient(
@@ -660,13 +700,17 @@ def conjugate_gradient(
         TypeError: If `right_side` is not an array of floating-point numbers.
         ValueError: If an argument is outside its range, or a direction without positive curvature is met.
 
-    Source: Hestenes and Stiefel (1952); derived in the chapter.
+    Source: Hestenes and Stiefel (1952).
     """
-    checks.rank("right_side", checks.floating("right_side", right_side), at_least=1)
+    checks.axis("right_side", checks.floating("right_side", right_side), -1, at_least=1, described="entry")
     tolerance = checks.real("tolerance", tolerance, above=0)
     steps = right_side.shape[-1] if steps is None else checks.integer("steps", steps, at_least=1)
-    solution, residual, direction = torch.zeros_like(right_side), right_side, right_side
-    square = torch.linalg.vecdot(residual, residual)
+    # In units of a power of 2 near the largest entry, no square over- or underflows and no digit changes.
+    largest = right_side.abs().amax(-1)
+    power = torch.exp2(torch.frexp(largest).exponent.to(largest) - 1)
+    unit = torch.where(largest.isfinite() & (largest > 0), power, 1)
+    residual = direction = right_side / unit[..., None]
+    solution, square = torch.zeros_like(right_side), torch.linalg.vecdot(residual, residual)
     goal, squares = tolerance * tolerance * square, [square]
     bent = torch.zeros_like(square, dtype=torch.bool)
     for step in range(steps):
@@ -686,40 +730,5 @@ def conjugate_gradient(
         raise ValueError("product must be positive definite, got a direction of curvature at most 0")
     path = torch.stack(squares, dim=-1)
     unfinished = (path > goal[..., None]).reshape(-1, len(squares)).any(0)
-    return Solution(solution, path[..., : min(int(unfinished.sum()) + 1, len(squares))].sqrt())
-
-
-def convergence_rate(
-    eigenvalues: Float[Tensor, "*runs n"],
-    learning_rate: float | Float[Tensor, "*runs"],
-    momentum: float | Float[Tensor, "*runs"] = 0.0,
-) -> Float[Tensor, "*runs"]:
-    """Give the factor by which gradient descent with momentum shrinks the error on a quadratic, in the long run.
-
-    Along an eigenvector of eigenvalue l the error follows e_(t+1) = (1 + b - h l) e_t - b e_(t-1), a line of numbers
-    that grows as the larger root of
-
-        r^2 - (1 + b - h l) r + b = 0
-
-    Args:
-        eigenvalues: l, of the Hessian.
-        learning_rate: h, above 0.
-        momentum: b, from 0 to below 1; 0 is plain gradient descent.
-
-    Returns:
-        The largest magnitude of a root over all eigenvalues; 1 or more where the method does not converge.
-
-    Raises:
-        TypeError: If `eigenvalues` is not an array of floating-point numbers.
-        ValueError: If a hyperparameter is outside its range.
-
-    Source: Polyak (1964); derived in the chapter.
-    """
-    checks.rank("eigenvalues", checks.floating("eigenvalues", eigenvalues), at_least=1)
-    placed = {"dtype": eigenvalues.dtype, "device": eigenvalues.device}
-    step = torch.as_tensor(checks.reals("learning_rate", learning_rate, above=0), **placed)[..., None]
-    inertia = torch.as_tensor(checks.reals("momentum", momentum, at_least=0, below=1), **placed)[..., None]
-    middle = (1 + inertia - step * eigenvalues).abs()
-    discriminant = middle * middle - 4 * inertia
-    real = (middle + discriminant.clamp(min=0).sqrt()) / 2
-    return torch.where(discriminant >= 0, real, inertia.sqrt()).amax(-1)
+    norms = path[..., : min(int(unfinished.sum()) + 1, len(squares))].sqrt()
+    return Solution(solution * unit[..., None], norms * unit[..., None])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, precision
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -68,7 +68,7 @@ def _multiplier(p: float | Tensor, y: Tensor) -> float | Tensor:
         return 1 / (1 - p) if p < 1 else 0.0
     checks.shaped("p", p, y.shape[: p.ndim], of="the leading axes of mask")
     keep = 1 - p.double()
-    return training.per_run(torch.where(keep > 0, 1 / torch.where(keep > 0, keep, 1), 0), y)
+    return many_runs.aligned(torch.where(keep > 0, 1 / torch.where(keep > 0, keep, 1), 0), y)
 
 
 def dropout_backward(
@@ -125,6 +125,7 @@ def spatial_dropout_backward(
     return dropout_backward(grad_output, _over_positions(mask, grad_output, spatial_axes), p)
 
 
+@precision.rounded_once("x")
 def linear_dropout_penalty(
     weight: Float[Tensor, "*runs features"], x: Float[Tensor, "*own examples features"], p: float
 ) -> Float[Tensor, "*runs"]:
@@ -137,8 +138,10 @@ def linear_dropout_penalty(
     checks.rank("x", checks.floating("x", x), at_least=2)
     checks.axis("x", x, -2, at_least=1, described="examples")
     checks.last_axes("x", x, weight.shape[-1], of="weight")
-    second_moment = (x * x).mean(dim=-2)
-    return p / (1 - p) * (weight * weight * second_moment).sum(dim=-1)
+    largest = x.abs().amax(dim=-2, keepdim=True)  # divided out, so that large times small is no 0 times inf
+    scale = torch.where((largest > 0) & largest.isfinite(), largest, 1)
+    moved = weight * scale[..., 0, :]
+    return p / (1 - p) * (moved * moved * (x / scale).square().mean(dim=-2)).sum(dim=-1)
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
@@ -146,6 +149,7 @@ def _entropy(probabilities: Tensor) -> Tensor:
     return -torch.xlogy(probabilities, probabilities).sum(dim=-1)
 
 
+@precision.rounded_once("probabilities")
 def monte_carlo_prediction(
     probabilities: Float[Tensor, "*runs passes examples classes"],
 ) -> MonteCarloPrediction:

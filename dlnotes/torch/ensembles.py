@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, precision
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -42,12 +42,14 @@ def _shares(weights: Tensor | None, log_probabilities: Tensor) -> Tensor:
         shares = log_probabilities.new_full((members,), 1 / members, dtype=torch.float64)
     else:
         checks.shaped("weights", checks.floating("weights", weights), (members,), of="the members")
-        total = checks.reals("weights", weights, at_least=0).sum()
-        checks.reals("sum of weights", total, above=0)
-        shares = weights / total
+        largest = checks.reals("weights", weights, at_least=0).max()
+        checks.reals("largest of weights", largest, above=0)
+        shares = precision.single(weights / largest)  # first, so that the sum is finite
+        shares = shares / shares.sum()
     return shares.to(log_probabilities.dtype)[:, None, None]
 
 
+@precision.rounded_once("log_probabilities")
 def average_probabilities(
     log_probabilities: Float[Tensor, "*runs members examples classes"],
     *,
@@ -61,6 +63,7 @@ def average_probabilities(
     return torch.logsumexp(log_probabilities + shares.log(), dim=-3)
 
 
+@precision.rounded_once("log_probabilities")
 def geometric_average(
     log_probabilities: Float[Tensor, "*runs members examples classes"],
     *,
@@ -77,6 +80,7 @@ def geometric_average(
     return average - torch.logsumexp(average, dim=-1, keepdim=True)
 
 
+@precision.rounded_once("log_probabilities")
 def negative_log_likelihood(
     log_probabilities: Float[Tensor, "*runs examples classes"], labels: Int[Tensor, " examples"]
 ) -> Float[Tensor, "*runs"]:
@@ -92,6 +96,7 @@ def negative_log_likelihood(
     return -log_probabilities[..., torch.arange(examples, device=labels.device), labels].mean(dim=-1)
 
 
+@precision.rounded_once("log_probabilities")
 def jensen_gap(
     log_probabilities: Float[Tensor, "*runs members examples classes"], labels: Int[Tensor, " examples"]
 ) -> Float[Tensor, "*runs"]:
@@ -103,6 +108,7 @@ def jensen_gap(
     return members - negative_log_likelihood(average_probabilities(log_probabilities), labels)
 
 
+@precision.rounded_once("log_probabilities")
 def disagreement(log_probabilities: Float[Tensor, "*runs members examples classes"]) -> Float[Tensor, "*runs"]:
     """Give the share of pairs of members, over all examples, that name another class.
 
@@ -131,14 +137,16 @@ class ExponentialWeightAverage:
 
     def init(self, params: Tensors) -> WeightAverageState:
         """Begin at these weights."""
-        return WeightAverageState(1, {name: w.clone() for name, w in params.items()})
+        return WeightAverageState(1, {name: precision.single(w).clone() for name, w in params.items()})
 
     def update(self, params: Tensors, state: WeightAverageState) -> WeightAverageState:
         """Take in the weights after another step."""
         checks.same_names("params", params, "state.average", state.average)
         average = {}
         for name, w in params.items():
-            decay, rest = training.per_run(self.decay, w), training.per_run(1 - self.decay, w)
+            w = precision.single(w)
+            decay, rest = many_runs.aligned(self.decay, w), many_runs.aligned(1 - self.decay, w)
+            checks.same_shape(f"params[{name!r}]", w, f"state.average[{name!r}]", state.average[name])
             average[name] = decay * state.average[name] + rest * w
         return WeightAverageState(state.count + 1, average)
 
@@ -152,11 +160,14 @@ class EqualWeightAverage:
 
     def init(self, params: Tensors) -> WeightAverageState:
         """Begin with these weights as the first of the average."""
-        return WeightAverageState(1, {name: w.clone() for name, w in params.items()})
+        return WeightAverageState(1, {name: precision.single(w).clone() for name, w in params.items()})
 
     def update(self, params: Tensors, state: WeightAverageState) -> WeightAverageState:
         """Take in another set of weights."""
         checks.same_names("params", params, "state.average", state.average)
         count = state.count + 1
-        average = {name: state.average[name] + (w - state.average[name]) / count for name, w in params.items()}
+        average = {}
+        for name, w in params.items():
+            own = checks.same_shape(f"state.average[{name!r}]", state.average[name], f"params[{name!r}]", w)
+            average[name] = own + (precision.single(w) / count - own / count)  # a difference of w could overflow
         return WeightAverageState(count, average)

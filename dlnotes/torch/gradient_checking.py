@@ -59,7 +59,7 @@ def difference_error(
     Raises:
         ValueError: If an argument is outside its range.
 
-    Source: Taylor's theorem; derived in the chapter.
+    Source: Taylor's theorem, as in gradient_checking#eq-forward-bound and gradient_checking#eq-centered-bound.
     """
     step = checks.real("step", step, above=0)
     checks.choice("method", method, METHODS)
@@ -93,7 +93,7 @@ def best_step_size(
     Raises:
         ValueError: If an argument is outside its range.
 
-    Source: the zero of the derivative of the bound; derived in the chapter.
+    Source: derived in gradient_checking#eq-forward-best and gradient_checking#eq-centered-best.
     """
     checks.choice("method", method, METHODS)
     value = checks.real("value", value, above=0)
@@ -109,14 +109,30 @@ def best_step_size(
 def _values(function: Callable, points: Tensor, batched: bool) -> Tensor:
     """Evaluate a function at many points: at all of them in one call, or one by one."""
     if not batched:
-        return torch.stack([function(point) for point in points])
-    values = function(points).clone()  # a copy, since the caller moves the points in place
+        values = [torch.as_tensor(function(point)) for point in points]
+        for value in values:
+            checks.shaped("function(point)", value, (), of="it is one number")
+        return torch.stack(values) if values else points.new_zeros(0)
+    values = torch.as_tensor(function(points)).clone()  # a copy, since the caller moves the points in place
     if values.shape != points.shape[:1]:
         raise ValueError(
             f"function must return one value for each run, shape {tuple(points.shape[:1])}, "
             f"got shape {tuple(values.shape)} (a function that takes no run axis needs batched=False)"
         )
     return values
+
+
+def _steps(x: Tensor, method: str, step: float | None) -> Tensor:
+    """Give the step of each coordinate: one that follows its size, or that which is asked for unless it is lost."""
+    sizes = x.reshape(-1).abs()
+    if step is None:
+        best = best_step_size(method, dtype=x.dtype)
+        return torch.full_like(sizes, best) if method == "complex" else best * sizes.clamp(min=1)
+    step = checks.real("step", step, above=0)
+    if method != "complex" and sizes.numel() and bool(sizes.max().isfinite()):
+        largest = sizes.max()
+        checks.real("step", step, above=float(torch.nextafter(largest, largest + largest + 1) - largest) / 2)
+    return torch.full_like(sizes, step)
 
 
 @torch.no_grad()
@@ -135,7 +151,8 @@ def numerical_gradient(
         centered   (f(x + h e_i) - f(x - h e_i)) / (2 h)
         complex    Im f(x + j h e_i) / h,  with j^2 = -1
 
-    What is divided by is the distance between the two points as they were rounded, not h.
+    What is divided by is the distance between the two points as they were rounded, not h. By default h is
+    `best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,): the moved copies of
@@ -143,7 +160,8 @@ def numerical_gradient(
             be analytic: no absolute value, no maximum, no conjugate.
         x: The point, of any shape.
         method: "forward", "centered" or "complex".
-        step: h, above 0; by default `best_step_size` of the method for the dtype of `x`.
+        step: h, above 0, for every coordinate; by default as said above. A complex step is not rounded: for it the
+            default is `best_step_size`.
         batched: False for a function that takes one point, of the shape of `x`; it is then called once for each.
         chunk: How many coordinates one call moves, at least 1; it bounds the memory. On a GPU take more.
 
@@ -152,14 +170,15 @@ def numerical_gradient(
 
     Raises:
         TypeError: If `x` is not an array of floating-point numbers.
-        ValueError: If an argument is outside its range, or `function` does not return one value for each run.
+        ValueError: If an argument is outside its range, `function` does not return one value for each run, or `step` is
+            lost: so small that a coordinate plus it is rounded to the coordinate.
 
-    Source: the definition of the derivative; derived in the chapter.
+    Source: derived in gradient_checking#eq-centered-truncation; the complex step in gradient_checking#eq-complex-step.
     """
     checks.floating("x", x)
     checks.choice("method", method, METHODS)
-    step = best_step_size(method, dtype=x.dtype) if step is None else checks.real("step", step, above=0)
     chunk = checks.integer("chunk", chunk, at_least=1)
+    steps = _steps(x.detach(), method, step)
     flat = x.detach().reshape(-1).to(x.dtype.to_complex() if method == "complex" else x.dtype)
     points = flat.repeat(min(chunk, flat.numel()), 1)
     gradient = torch.empty(x.numel(), dtype=x.dtype, device=x.device)
@@ -168,15 +187,15 @@ def numerical_gradient(
         columns = torch.arange(first, min(first + chunk, x.numel()), device=x.device)
         rows = columns - first
         moved = points[: len(rows)].view(-1, *x.shape)
-        ahead = flat[columns] + (1j * step if method == "complex" else step)
+        ahead = flat[columns] + (1j if method == "complex" else 1) * steps[columns]
         points[rows, columns] = ahead
         values = _values(function, moved, batched)
         if method == "complex":
-            gradient[columns] = values.imag / step
+            gradient[columns] = values.imag / steps[columns]
         elif method == "forward":
             gradient[columns] = (values - start) / (ahead - flat[columns])
         else:
-            behind = flat[columns] - step
+            behind = flat[columns] - steps[columns]
             points[rows, columns] = behind
             gradient[columns] = (values - _values(function, moved, batched)) / (ahead - behind)
         points[rows, columns] = flat[columns]
@@ -194,13 +213,16 @@ def directional_derivatives(
 ) -> Float[Tensor, " directions"]:
     """Differentiate a scalar function of an array along given directions, by centered differences.
 
-        (f(x + h d) - f(x - h d)) / (2 h)
+        (f(x + h d) - f(x - h d)) / t,    t = d.m / d.d,    m = (x + h d) - (x - h d) as rounded
+
+    Without rounding the move m is 2 h d and t is 2 h. By default h is `best_step_size` times the larger of 1 and the
+    mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the points.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,).
         x: The point, of any shape.
         directions: The directions d, each of the shape of `x`; all are moved along in one call.
-        step: h, above 0; by default `best_step_size` for the dtype of `x`.
+        step: h, above 0; by default as said above.
         batched: False for a function that takes one point, of the shape of `x`.
 
     Returns:
@@ -208,18 +230,41 @@ def directional_derivatives(
 
     Raises:
         TypeError: If `x` or `directions` is not an array of floating-point numbers.
-        ValueError: If an argument is outside its range, or `function` does not return one value for each run.
+        ValueError: If an argument is outside its range, `function` does not return one value for each run, or `step` is
+            lost: so small that a point is rounded to where it was.
 
-    Source: the definition of the derivative; derived in the chapter.
+    Source: derived in gradient_checking#eq-directional.
     """
+    differences, moves = _differences_along(function, x, directions, step, batched)
+    rows = directions.reshape(len(directions), -1)
+    if not rows.numel():
+        return differences
+    largest = rows.abs().amax(-1, keepdim=True)
+    weights = rows / torch.where(largest > 0, largest, 1)
+    length = torch.linalg.vecdot(weights, rows)
+    moved = torch.linalg.vecdot(weights, moves.reshape(rows.shape))
+    return differences * (length / torch.where(length > 0, moved, 1))
+
+
+@torch.no_grad()
+def _differences_along(
+    function: Callable, x: Tensor, directions: Tensor, step: float | None, batched: bool
+) -> tuple[Tensor, Tensor]:
+    """Give how much the function differs between both sides of x, and how far these lie apart as rounded."""
     checks.floating("x", x)
     checks.floating("directions", directions)
     checks.rank("directions", directions, exactly=x.ndim + 1)
     checks.last_axes("directions", directions, *x.shape, of="x has")
-    step = best_step_size(dtype=x.dtype) if step is None else checks.real("step", step, above=0)
-    ahead = _values(function, x + step * directions, batched)
-    behind = _values(function, x - step * directions, batched)
-    return (ahead - behind) / (2 * step)
+    if step is None:
+        size = float(x.abs().to("cpu", torch.float64).mean()) if x.numel() else 0.0
+        step = best_step_size(dtype=x.dtype) * max(size, 1.0)
+    step = checks.real("step", step, above=0)
+    ahead, behind = x + step * directions, x - step * directions
+    moves = ahead - behind
+    meant, made = ((array != 0).reshape(len(array), -1).any(-1) for array in (directions, moves))
+    if bool((meant & ~made).any()):
+        raise ValueError(f"step must be large enough to move x along every direction, got {step}")
+    return _values(function, ahead, batched) - _values(function, behind, batched), moves
 
 
 def relative_error(
@@ -242,21 +287,24 @@ def relative_error(
         TypeError: If an argument is not an array of floating-point numbers.
         ValueError: If the shapes differ or `run_axes` is outside its range.
 
-    Source: derived in the chapter.
+    Source: definition, as in gradient_checking#eq-relative-error.
     """
     checks.floating("first", first)
     checks.floating("second", second)
     checks.same_shape("second", second, "first", first)
     run_axes = checks.integer("run_axes", run_axes, at_least=0, at_most=first.ndim)
+    dtype = torch.promote_types(first.dtype, second.dtype)
     if first.numel() == 0:
-        return first.new_zeros(first.shape[:run_axes])
+        return first.new_zeros(first.shape[:run_axes], dtype=dtype)
+    # Numbers of 16 bits are compared in float32 and the error rounded once.
+    first, second = (array.to(torch.promote_types(dtype, torch.float32)) for array in (first, second))
     first, second = (array.reshape(*array.shape[:run_axes], -1) for array in (first, second))
     scale = torch.maximum(first.abs(), second.abs()).amax(-1, keepdim=True)
     # Divided by the largest entry, the squares neither overflow nor underflow.
     first, second = (array / torch.where(scale > 0, scale, 1) for array in (first, second))
     difference, *norms = (torch.linalg.vector_norm(array, dim=-1) for array in (first - second, first, second))
     norm = torch.maximum(*norms)
-    return difference / torch.where(norm > 0, norm, 1)
+    return (difference / torch.where(norm > 0, norm, 1)).to(dtype)
 
 
 def random_directions(
@@ -278,7 +326,7 @@ def random_directions(
         TypeError: If a parameter is not an array of floating-point numbers, or `generator` is no Generator.
         ValueError: If `count` is below 1.
 
-    Source: a normal vector has no preferred direction; derived in the chapter.
+    Source: derived here.
     """
     checks.instance("generator", generator, torch.Generator, "a torch Generator")
     count = checks.integer("count", count, at_least=1)
@@ -315,27 +363,30 @@ def check_gradients(
         directions: None to move every coordinate; or for each parameter the directions to move it along, such as
             `random_directions` draws, where there are too many coordinates (centered differences).
         method: "forward", "centered" or "complex", as in `numerical_gradient`; for coordinates.
-        step: h, above 0; by default the best of the method for the dtype.
+        step: h, above 0; by default as in `numerical_gradient` or `directional_derivatives`.
         batched: False for a loss that takes no run axis, such as one made with `torch.func.functional_call`.
         chunk: How many coordinates one call moves, at least 1.
 
     Returns:
         The name of the parameter with the largest relative error, this error, the coordinate that differs most (None
-        along directions), and the errors of all parameters. An error that is not a number counts as the largest.
+        along directions, or where there is none), and the errors of all parameters. An error that is not a number
+        counts as the largest.
 
     Raises:
         TypeError: If a parameter is not an array of floating-point numbers.
         ValueError: If the names or shapes of `gradients` are not those of `parameters`, or an argument is outside its
             range.
 
-    Source: derived in the chapter.
+    Source: definition, by `numerical_gradient` and `relative_error`.
     """
     checks.same_names("gradients", gradients, "parameters", parameters)
+    checks.integer("the number of parameters", len(parameters), at_least=1)
     if directions is not None:
         checks.same_names("directions", directions, "parameters", parameters)
     errors, coordinates = {}, {}
     for name, value in parameters.items():
         checks.floating(f"parameters[{name!r}]", value)
+        checks.floating(f"gradients[{name!r}]", gradients[name])
         checks.same_shape(f"gradients[{name!r}]", gradients[name], f"parameters[{name!r}]", value)
 
         def along(moved: Tensor, name: str = name) -> float | Tensor:
@@ -344,11 +395,13 @@ def check_gradients(
         if directions is None:
             analytic = gradients[name].detach()
             numeric = numerical_gradient(along, value, method=method, step=step, batched=batched, chunk=chunk)
-            furthest = int((analytic - numeric).abs().argmax())
-            coordinates[name] = tuple(int(index) for index in torch.unravel_index(torch.tensor(furthest), value.shape))
+            coordinates[name] = None
+            if value.numel():
+                furthest = torch.unravel_index((analytic - numeric).abs().argmax().cpu(), value.shape)
+                coordinates[name] = tuple(int(index) for index in furthest)
         else:
-            analytic = torch.tensordot(directions[name], gradients[name].detach(), dims=value.ndim)
-            numeric = directional_derivatives(along, value, directions[name], step=step, batched=batched)
+            numeric, moves = _differences_along(along, value.detach(), directions[name], step, batched)
+            analytic = torch.tensordot(moves, gradients[name].detach(), dims=value.ndim)
             coordinates[name] = None
         errors[name] = float(relative_error(analytic, numeric))
     worst = max(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])

@@ -6,7 +6,9 @@ branch.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 
 from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -27,14 +29,28 @@ def norm(array: Float[Tensor, "*runs_and_shape"], run_axes: int = 0) -> Float[Te
 
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.norm`.
     """
+    return _length(array, run_axes).to(array.dtype)
+
+
+def _length(array: Tensor, run_axes: int) -> Tensor:
+    """Give the length for each run in a wider type, so that it does not overflow where the tensor does not."""
     run_axes = checks.integer("run_axes", run_axes, at_least=0, at_most=checks.floating("array", array).ndim)
     rows = array.reshape(*array.shape[:run_axes], math.prod(array.shape[run_axes:]))
+    rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
+    wider = rows.dtype if rows.device.type == "mps" else torch.float64  # that device has no float64
     if not rows.shape[-1]:
-        return rows.new_zeros(rows.shape[:-1])
+        return rows.new_zeros(rows.shape[:-1], dtype=wider)
     largest = rows.abs().amax(-1)
     scale = torch.where((largest > 0) & largest.isfinite(), largest, torch.ones_like(largest))
     scaled = rows / scale[..., None]
-    return scale * (scaled * scaled).sum(-1).sqrt()
+    return scale.to(wider) * (scaled * scaled).sum(-1).sqrt()
+
+
+def _times(array: Tensor, factor: Tensor) -> Tensor:
+    """Multiply each run, or each unit, by its number; numbers of 16 bits in float32, rounded once."""
+    dtype = torch.promote_types(array.dtype, torch.float32)
+    factor = factor.reshape(factor.shape + (1,) * (array.ndim - factor.ndim)).to(dtype)
+    return (array.to(dtype) * factor).to(array.dtype)
 
 
 def global_norm(grads: Tensors, run_axes: int = 0) -> Float[Tensor, "*runs"]:
@@ -42,8 +58,18 @@ def global_norm(grads: Tensors, run_axes: int = 0) -> Float[Tensor, "*runs"]:
 
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.global_norm`.
     """
+    dtypes = [g.dtype for g in _tensors_of(grads)]
+    return _global_length(grads, run_axes).to(functools.reduce(torch.promote_types, dtypes))
+
+
+def _tensors_of(grads: Tensors) -> list[Tensor]:
+    checks.instance("grads", grads, Mapping, "a mapping from names to arrays")
     checks.integer("number of gradients in grads", len(grads), at_least=1)
-    return norm(torch.stack([norm(g, run_axes) for g in grads.values()], dim=-1), run_axes)
+    return [checks.floating(f"grads[{name!r}]", g) for name, g in grads.items()]
+
+
+def _global_length(grads: Tensors, run_axes: int) -> Tensor:
+    return _length(torch.stack([_length(g, run_axes) for g in _tensors_of(grads)], dim=-1), run_axes)
 
 
 def clip_by_value(gradient: Float[Tensor, "*shape"], limit: float | Tensor) -> Float[Tensor, "*shape"]:
@@ -52,7 +78,7 @@ def clip_by_value(gradient: Float[Tensor, "*shape"], limit: float | Tensor) -> F
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.clip_by_value`.
     """
     checks.floating("gradient", gradient)
-    limit = training.per_run(checks.reals("limit", limit, above=0), gradient)
+    limit = many_runs.aligned(checks.reals("limit", limit, above=0), gradient)
     return gradient.clamp(-limit, limit)
 
 
@@ -63,17 +89,12 @@ def clip_by_norm(
 
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.clip_by_norm`.
     """
-    return gradient * _over_runs(_shrinkage(norm(gradient, run_axes), max_norm), gradient)
+    return _times(gradient, _shrinkage(_length(gradient, run_axes), max_norm))
 
 
-def _shrinkage(length: Float[Tensor, "*runs"], max_norm: float | Tensor) -> Float[Tensor, "*runs"]:
-    limit = training.per_run(checks.reals("max_norm", max_norm, above=0), length)
-    return limit / (length.clamp_min(limit) if isinstance(limit, float) else torch.maximum(length, limit))
-
-
-def _over_runs(factor: Float[Tensor, "*runs"], array: Tensor) -> Tensor:
-    # Not training.per_run, which reads a single number back to the host.
-    return factor.reshape(factor.shape + (1,) * (array.ndim - factor.ndim)).to(array.dtype)
+def _shrinkage(length: Tensor, max_norm: float | Tensor) -> Tensor:
+    limit = many_runs.aligned(checks.reals("max_norm", max_norm, above=0), length)
+    return limit / length.clamp(min=limit)
 
 
 def clip_by_global_norm(grads: Tensors, max_norm: float | Tensor, run_axes: int = 0) -> Tensors:
@@ -81,8 +102,8 @@ def clip_by_global_norm(grads: Tensors, max_norm: float | Tensor, run_axes: int 
 
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.clip_by_global_norm`.
     """
-    factor = _shrinkage(global_norm(grads, run_axes), max_norm)
-    return {name: g * _over_runs(factor, g) for name, g in grads.items()}
+    factor = _shrinkage(_global_length(grads, run_axes), max_norm)
+    return {name: _times(g, factor) for name, g in grads.items()}
 
 
 def unit_norms(array: Float[Tensor, "*shape"], run_axes: int = 0) -> Float[Tensor, "*shape_kept"]:
@@ -90,9 +111,30 @@ def unit_norms(array: Float[Tensor, "*shape"], run_axes: int = 0) -> Float[Tenso
 
     Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.unit_norms`.
     """
-    own_axes = array.ndim - run_axes
-    kept = run_axes + (own_axes > 1)
-    return _over_runs(norm(array, kept), array)
+    return _unit_lengths(array, run_axes).to(array.dtype)
+
+
+def _unit_lengths(array: Tensor, run_axes: int) -> Tensor:
+    run_axes = checks.integer("run_axes", run_axes, at_least=0, at_most=checks.floating("array", array).ndim)
+    kept = run_axes + (array.ndim - run_axes > 1)
+    lengths = _length(array, kept)
+    return lengths.reshape(lengths.shape + (1,) * (array.ndim - kept))
+
+
+def shorten_units(
+    array: Float[Tensor, "*shape"], bound: float | Float[Tensor, "*shape_kept"], run_axes: int = 0
+) -> Float[Tensor, "*shape"]:
+    """Shorten each unit that is longer than its bound. The direction stays.
+
+    Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.shorten_units`.
+    """
+    lengths = _unit_lengths(array, run_axes)
+    checks.broadcasts("bound", checks.reals("bound", bound, above=0), lengths.shape, of="the units of the array")
+    return _shorten(array, lengths, bound.to(lengths) if isinstance(bound, Tensor) else bound)
+
+
+def _shorten(array: Tensor, lengths: Tensor, bound: float | Tensor) -> Tensor:
+    return _times(array, bound / lengths.clamp(min=bound))
 
 
 def clip_adaptively(
@@ -109,8 +151,9 @@ def clip_adaptively(
     checks.same_shape("gradient", checks.floating("gradient", gradient), "parameter", parameter)
     checks.reals("clipping", clipping, above=0)
     checks.real("epsilon", epsilon, above=0)
-    bound = training.per_run(clipping, gradient) * unit_norms(parameter, run_axes).clamp_min(epsilon)
-    return gradient * (bound / torch.maximum(unit_norms(gradient, run_axes), bound))
+    lengths = _unit_lengths(parameter, run_axes)
+    bound = many_runs.aligned(clipping, lengths) * lengths.clamp_min(epsilon)
+    return _shorten(gradient, _unit_lengths(gradient, run_axes), bound)
 
 
 class ClipState(NamedTuple):

@@ -9,132 +9,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from dlnotes import checks
+from dlnotes import checks, weight_scales
 from dlnotes.torch import activations
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-
-class Fans(NamedTuple):
-    """How many numbers a unit of a layer is computed from, and how many it enters into."""
-
-    fan_in: int
-    fan_out: int
-
-
-def fans(shape: tuple[int, ...]) -> Fans:
-    """Count the connections into and out of a unit.
-
-        fan_in = in * kernel positions,    fan_out = out * kernel positions
-
-    A dense layer has one position, a convolution as many as its kernel has.
-
-    Args:
-        shape: Shape of the weights, (fan_out, fan_in) or (out, in, *kernel), each size at least 1.
-
-    Returns:
-        fan_in and fan_out.
-
-    Raises:
-        TypeError: If `shape` is not a tuple of integers.
-        ValueError: If it has fewer than two sizes or one below 1.
-
-    Source: derived in the chapter; the counts are those of `torch.nn.init`.
-    """
-    fan_out, fan_in, *kernel = checks.shape("shape", shape, axes_at_least=2, at_least=1)
-    return Fans(fan_in * math.prod(kernel), fan_out * math.prod(kernel))
-
-
-def lecun_variance(fan_in: int) -> float:
-    """Give the variance of weights that keeps the second moment through a linear layer.
-
-        Var[w] = 1 / fan_in
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If `fan_in` is not an integer.
-        ValueError: If `fan_in` is below 1.
-
-    Source: derived in the chapter.
-    """
-    return 1 / checks.integer("fan_in", fan_in, at_least=1)
-
-
-def xavier_variance(fan_in: int, fan_out: int) -> float:
-    """Give the variance of Glorot and Bengio, between what the forward and what the backward pass ask for.
-
-        Var[w] = 2 / (fan_in + fan_out)
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-        fan_out: Units that an input enters, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If a fan is not an integer.
-        ValueError: If a fan is below 1.
-
-    Source: derived in the chapter.
-    """
-    return 2 / (checks.integer("fan_in", fan_in, at_least=1) + checks.integer("fan_out", fan_out, at_least=1))
-
-
-def he_variance(fan_in: int, negative_slope: float = 0.0) -> float:
-    """Give the variance that keeps the second moment through a layer and a leaky ReLU, a ReLU where the slope is 0.
-
-        Var[w] = 2 / ((1 + a^2) fan_in)
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-        negative_slope: Slope a of the activation below 0.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If an argument is not a number.
-        ValueError: If `fan_in` is below 1 or the slope is not finite.
-
-    Source: derived in the chapter.
-    """
-    fan_in, a = checks.integer("fan_in", fan_in, at_least=1), checks.real("negative_slope", negative_slope)
-    return 2 / ((1 + a * a) * fan_in)
-
-
-def pytorch_default_variance(fan_in: int) -> float:
-    """Give the variance of the weights that `torch.nn.Linear` and `torch.nn.Conv2d` start from.
-
-        Var[w] = 1 / (3 fan_in)
-
-    They are uniform within 1 / sqrt(fan_in): He's rule for a leaky ReLU of slope sqrt(5), a sixth of that for ReLU.
-
-    Args:
-        fan_in: Inputs of a unit, at least 1.
-
-    Returns:
-        The variance.
-
-    Raises:
-        TypeError: If `fan_in` is not an integer.
-        ValueError: If `fan_in` is below 1.
-
-    Source: `reset_parameters` of PyTorch's layers, measured in the chapter.
-    """
-    return he_variance(fan_in, math.sqrt(5))
 
 
 def scaled(
@@ -155,9 +40,9 @@ def scaled(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a scale is negative or not finite, or there are not as many as runs.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
-    checks.floating("noise", noise)
+    checks.single_or_double("noise", noise)
     scale = checks.reals("scale", scale, at_least=0)
     if not isinstance(scale, Tensor):
         return noise * scale
@@ -207,10 +92,10 @@ def normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 0 or the deviation is negative or not finite.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     size, placed = _placed(shape, generator, runs, dtype, device)
-    standard_deviation = checks.per_run("standard_deviation", standard_deviation, runs, at_least=0)
+    standard_deviation = checks.one_a_run("standard_deviation", standard_deviation, runs, at_least=0)
     return scaled(torch.randn(size, **placed), standard_deviation)
 
 
@@ -242,10 +127,10 @@ def uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 0 or the bound is out of its range.
 
-    Source: derived in the chapter.
+    Source: derived here.
     """
     size, placed = _placed(shape, generator, runs, dtype, device)
-    bound = checks.per_run("bound", bound, runs, at_least=0)
+    bound = checks.one_a_run("bound", bound, runs, at_least=0)
     return scaled(torch.rand(size, **placed).mul_(2).sub_(1), bound)
 
 
@@ -275,9 +160,9 @@ def lecun_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-lecun.
     """
-    variance = lecun_variance(fans(shape).fan_in)
+    variance = weight_scales.lecun_variance(weight_scales.fans(shape).fan_in)
     return normal(shape, generator, standard_deviation=math.sqrt(variance), runs=runs, dtype=dtype, device=device)
 
 
@@ -307,9 +192,9 @@ def lecun_uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1.
 
-    Source: derived in the chapter.
+    Source: derived in initialization#eq-lecun.
     """
-    variance = lecun_variance(fans(shape).fan_in)
+    variance = weight_scales.lecun_variance(weight_scales.fans(shape).fan_in)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype, device=device)
 
 
@@ -341,9 +226,12 @@ def xavier_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1 or the gain is negative or not finite.
 
-    Source: derived in the chapter.
+    Source: Glorot and Bengio (2010); derived in initialization#eq-xavier.
     """
-    gain, deviation = checks.per_run("gain", gain, runs, at_least=0), math.sqrt(xavier_variance(*fans(shape)))
+    gain, deviation = (
+        checks.one_a_run("gain", gain, runs, at_least=0),
+        math.sqrt(weight_scales.xavier_variance(*weight_scales.fans(shape))),
+    )
     return normal(shape, generator, standard_deviation=gain * deviation, runs=runs, dtype=dtype, device=device)
 
 
@@ -375,14 +263,17 @@ def xavier_uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1 or the gain is negative or not finite.
 
-    Source: derived in the chapter.
+    Source: Glorot and Bengio (2010); derived in initialization#eq-xavier.
     """
-    gain, bound = checks.per_run("gain", gain, runs, at_least=0), math.sqrt(3 * xavier_variance(*fans(shape)))
+    gain, bound = (
+        checks.one_a_run("gain", gain, runs, at_least=0),
+        math.sqrt(3 * weight_scales.xavier_variance(*weight_scales.fans(shape))),
+    )
     return uniform(shape, generator, bound=gain * bound, runs=runs, dtype=dtype, device=device)
 
 
 def _fan(shape: tuple[int, ...], mode: str) -> int:
-    return getattr(fans(shape), checks.choice("mode", mode, ("fan_in", "fan_out")))
+    return getattr(weight_scales.fans(shape), checks.choice("mode", mode, ("fan_in", "fan_out")))
 
 
 def he_normal(
@@ -415,9 +306,9 @@ def he_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the slope is not finite, or the mode is another word.
 
-    Source: derived in the chapter.
+    Source: He et al. (2015); derived in initialization#eq-he.
     """
-    variance = he_variance(_fan(shape, mode), negative_slope)
+    variance = weight_scales.he_variance(_fan(shape, mode), negative_slope)
     return normal(shape, generator, standard_deviation=math.sqrt(variance), runs=runs, dtype=dtype, device=device)
 
 
@@ -451,9 +342,9 @@ def he_uniform(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the slope is not finite, or the mode is another word.
 
-    Source: derived in the chapter.
+    Source: He et al. (2015); derived in initialization#eq-he.
     """
-    variance = he_variance(_fan(shape, mode), negative_slope)
+    variance = weight_scales.he_variance(_fan(shape, mode), negative_slope)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype, device=device)
 
 
@@ -483,9 +374,9 @@ def pytorch_default(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1.
 
-    Source: derived in the chapter.
+    Source: definition, of `reset_parameters` in PyTorch.
     """
-    variance = pytorch_default_variance(fans(shape).fan_in)
+    variance = weight_scales.pytorch_default_variance(weight_scales.fans(shape).fan_in)
     return uniform(shape, generator, bound=math.sqrt(3 * variance), runs=runs, dtype=dtype, device=device)
 
 
@@ -515,32 +406,10 @@ def pytorch_default_bias(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1.
 
-    Source: derived in the chapter.
+    Source: definition, of `reset_parameters` in PyTorch.
     """
-    bound = 1 / math.sqrt(fans(shape).fan_in)
+    bound = 1 / math.sqrt(weight_scales.fans(shape).fan_in)
     return uniform(shape[:1], generator, bound=bound, runs=runs, dtype=dtype, device=device)
-
-
-def truncated_deviation(bound: float) -> float:
-    """Give the standard deviation of a standard normal number that is kept only between two bounds.
-
-        sqrt(1 - 2 b phi(b) / (2 Phi(b) - 1))
-
-    Args:
-        bound: The bound b on both sides, at least 0.1.
-
-    Returns:
-        The deviation; 0.8796 for the usual bound of 2.
-
-    Raises:
-        TypeError: If `bound` is not a number.
-        ValueError: If `bound` is below 0.1.
-
-    Source: derived in the chapter.
-    """
-    bound = checks.real("bound", bound, at_least=0.1)
-    density = math.exp(-0.5 * bound * bound) / math.sqrt(2 * math.pi)
-    return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))
 
 
 def truncated_normal(
@@ -557,8 +426,9 @@ def truncated_normal(
 
         w = s e / truncated_deviation(bound),    e ~ N(0, 1) given |e| <= bound
 
-    Without the division the weights would have 0.88 s (at a bound of 2), as those of
-    `torch.nn.init.trunc_normal_` have.
+    Without the division the weights would have the
+    deviation 0.88 s (at a bound of 2). The bounds of `torch.nn.init.trunc_normal_` are numbers and not multiples of its
+    deviation: by default -2 and 2, which is this cut at a deviation of 1 and hardly any at 0.02. It does not divide.
 
     Args:
         shape: Shape of one run's weights, (fan_out, fan_in) or (out, in, *kernel).
@@ -576,11 +446,11 @@ def truncated_normal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1, the deviation is negative or not finite, or the bound is out of its range.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     # By the inverse of the distribution function: to draw again, the host would have to know what fell outside.
-    deviation, inside = truncated_deviation(bound), math.erf(bound / math.sqrt(2))
-    standard_deviation = checks.per_run("standard_deviation", standard_deviation, runs, at_least=0)
+    deviation, inside = weight_scales.truncated_deviation(bound), math.erf(bound / math.sqrt(2))
+    standard_deviation = checks.one_a_run("standard_deviation", standard_deviation, runs, at_least=0)
     even = uniform(shape, generator, bound=inside, runs=runs, dtype=dtype, device=device)
     noise = even.erfinv_().mul_(math.sqrt(2)).clamp_(-bound, bound)
     return scaled(noise.div_(deviation), standard_deviation)
@@ -601,12 +471,13 @@ def orthogonalize(noise: Float[Tensor, "*runs rows columns"]) -> Float[Tensor, "
         Matrices whose columns, or rows if these are fewer, are orthonormal, of the shape and dtype of `noise`.
 
     Raises:
-        TypeError: If `noise` does not hold floating-point numbers.
-        ValueError: If `noise` has fewer than two axes.
+        TypeError: If `noise` does not hold float32 or float64.
+        ValueError: If `noise` has fewer than two axes, or a number that is not finite.
 
-    Source: derived in the chapter.
+    Source: derived here.
     """
-    tall = checks.rank("noise", checks.floating("noise", noise), at_least=2).shape[-2] >= noise.shape[-1]
+    checks.finite("noise", checks.rank("noise", checks.single_or_double("noise", noise), at_least=2))
+    tall = noise.shape[-2] >= noise.shape[-1]
     q, r = torch.linalg.qr(noise if tall else noise.mT)
     signs = r.diagonal(dim1=-2, dim2=-1)
     q = q * torch.copysign(torch.ones_like(signs), signs)[..., None, :]
@@ -643,9 +514,9 @@ def orthogonal(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a size is below 1 or the gain is negative or not finite.
 
-    Source: derived in the chapter.
+    Source: Saxe et al. (2014).
     """
-    gain, fan_in = checks.per_run("gain", gain, runs, at_least=0), fans(shape).fan_in
+    gain, fan_in = checks.one_a_run("gain", gain, runs, at_least=0), weight_scales.fans(shape).fan_in
     noise = normal((shape[0], fan_in), generator, runs=runs, dtype=dtype, device=device)
     return scaled(orthogonalize(noise), gain).reshape(*runs, *shape)
 
@@ -671,20 +542,33 @@ def unit_variance(
         The scaled weights.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or a layer's pre-activations do not vary.
 
-    Source: derived in the chapter.
+    Source: derived here.
     """
     function = activations.lookup(activation).function
-    signal, result = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2), []
+    signal, result = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2), []
     for layer, weight in enumerate(weights):
         z = _preactivations(signal, weight)
-        variance = checks.reals(f"the variance of inputs at layer {layer}", z.var((-2, -1), correction=0), above=0)
-        deviation = variance.sqrt()[..., None, None]
-        result.append(weight / deviation)
-        signal = function(z / deviation)
+        deviation = _deviation(z)
+        checks.reals(f"the deviation of inputs at layer {layer}, over rounding", deviation / _rounding(z), above=1)
+        result.append(weight / deviation[..., None, None])
+        signal = function(z / deviation[..., None, None])
     return tuple(result)
+
+
+def _deviation(z: Float[Tensor, "*runs batch units"]) -> Float[Tensor, "*runs"]:
+    """Give the standard deviation over batch and units, at any scale: squares are taken of numbers up to 1."""
+    largest = z.abs().amax((-2, -1), keepdim=True)
+    largest = torch.where(largest > 0, largest, 1)
+    return (z / largest).std((-2, -1), correction=0) * largest[..., 0, 0]
+
+
+def _rounding(z: Float[Tensor, "*runs batch units"]) -> Float[Tensor, "*runs"]:
+    """Give the deviation that equal numbers of this size may show after rounding."""
+    about = torch.finfo(z.dtype)
+    return (16 * about.eps * z.abs().amax((-2, -1))).clamp_min(about.tiny)
 
 
 def lsuv(
@@ -745,30 +629,71 @@ def forward_second_moments(
         The second moments, of shape (*runs, layers + 1), that of the inputs first.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or the inputs do not fit.
 
-    Source: derived in the chapter.
+    Source: definition, as in initialization#eq-second-moment.
     """
+    return _measured_by_layer(_mean_square, weights, inputs, activation)
+
+
+def _measured_by_layer(
+    measure: Callable,
+    weights: Iterable[Tensor],
+    inputs: Tensor,
+    activation: str | activations.Activation,
+) -> Float[Tensor, "*runs layers_and_1"]:
+    """Measure the inputs and the activations of each layer."""
     function = activations.lookup(activation).function
-    signal = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
-    moments = [_mean_square(signal)]
+    signal = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2)
+    measured = [measure(signal)]
     for weight in weights:
         signal = function(_preactivations(signal, weight))
-        moments.append(_mean_square(signal))
-    return torch.stack(torch.broadcast_tensors(*moments), dim=-1)
+        measured.append(measure(signal))
+    return torch.stack(torch.broadcast_tensors(*measured), dim=-1)
 
 
 def _preactivations(
     signal: Float[Tensor, "*runs_or_none batch fan_in"], weight: Float[Tensor, "*runs fan_out fan_in"]
 ) -> Float[Tensor, "*any batch fan_out"]:
-    checks.rank("weights", checks.floating("weights", weight), at_least=2)
+    checks.rank("weights", checks.single_or_double("weights", weight), at_least=2)
     checks.last_axes("weights", weight, signal.shape[-1], of="many as the layer below has units")
     return signal @ weight.mT
 
 
 def _mean_square(signal: Float[Tensor, "*runs batch units"]) -> Float[Tensor, "*runs"]:
     return (signal * signal).mean((-2, -1))
+
+
+def mean_cosine(signal: Float[Tensor, "*runs batch units"]) -> Float[Tensor, "*runs"]:
+    """Measure how alike a layer's vectors for different examples are.
+
+        mean over all pairs i < j of  h_i . h_j / (|h_i| |h_j|)
+
+    Arguments, result and errors as in `dlnotes.numpy.initialization.mean_cosine`.
+    """
+    checks.rank("signal", checks.single_or_double("signal", signal), at_least=2)
+    largest = signal.abs().amax(-1, keepdim=True)
+    scaled_rows = signal / torch.where(largest == 0, 1, largest)
+    lengths = (scaled_rows * scaled_rows).sum(-1, keepdim=True).sqrt()
+    total = (scaled_rows / torch.where(lengths == 0, 1, lengths)).sum(-2)
+    count = (lengths[..., 0] != 0).sum(-1).to(signal)
+    pairs = torch.where(count > 1, count * (count - 1), torch.nan)
+    return ((total * total).sum(-1) - count) / pairs
+
+
+def forward_cosines(
+    weights: Iterable[Float[Tensor, "*runs _ _"]],
+    inputs: Float[Tensor, "*runs_or_none batch features"],
+    activation: str | activations.Activation = "relu",
+) -> Float[Tensor, "*runs layers_and_1"]:
+    """Measure how alike the examples of a batch are in each layer of a network without biases.
+
+        c_l = mean cosine of the rows of h_l,    h_0 = x,    h_l = f(h_(l-1) W_l^T)
+
+    Arguments, result and errors as in `dlnotes.numpy.initialization.forward_cosines`.
+    """
+    return _measured_by_layer(mean_cosine, weights, inputs, activation)
 
 
 def backward_second_moments(
@@ -792,20 +717,20 @@ def backward_second_moments(
         The mean of g_l^2 over batch and units, of shape (*runs, layers + 1), that of the gradient in the inputs first.
 
     Raises:
-        TypeError: If an array does not hold floating-point numbers.
+        TypeError: If an array does not hold float32 or float64.
         ValueError: If the activation is unknown or a shape does not fit.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     function, slope = activations.lookup(activation)
-    signal = checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
+    signal = checks.rank("inputs", checks.single_or_double("inputs", inputs), at_least=2)
     slopes = []
     for weight in weights:
         z = _preactivations(signal, weight)
         slopes.append(slope(z))
         signal = function(z)
-    checks.broadcasts("grad_output", checks.floating("grad_output", grad_output), signal.shape, of="outputs are")
-    gradient = grad_output
+    gradient = checks.single_or_double("grad_output", grad_output)
+    checks.broadcasts("grad_output", gradient, signal.shape, of="outputs are")
     moments = [_mean_square(gradient)]
     for weight, layer_slope in zip(reversed(weights), reversed(slopes), strict=True):
         gradient = (gradient * layer_slope) @ weight

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, optimizers
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -36,7 +36,7 @@ class SGD:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
 
     def init(self, params: Tensors) -> SGDState:
         """Start at step 0."""
@@ -45,8 +45,8 @@ class SGD:
     @torch.no_grad()
     def update(self, grads: Tensors, state: SGDState, params: Tensors) -> tuple[Tensors, SGDState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        return {name: -training.per_run(rate, g) * g for name, g in grads.items()}, SGDState(state.step + 1)
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        return {name: -many_runs.aligned(rate, g) * g for name, g in grads.items()}, SGDState(state.step + 1)
 
 
 def batches_per_epoch(examples: int, batch_size: int, drop_last: bool = False) -> int:

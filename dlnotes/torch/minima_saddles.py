@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dlnotes import checks
-from dlnotes.torch import network
+from dlnotes.torch import conditioning, gradient_clipping, network
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -51,17 +51,16 @@ def saddle_free_newton_step(
 
     Raises:
         TypeError: If an argument is not an array of floating-point numbers.
-        ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular.
+        ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular up to rounding, as in
+            `conditioning.newton_step`.
 
-    Source: Dauphin et al. (2014); derived in the chapter.
+    Source: Dauphin et al. (2014).
     """
     checks.symmetric("hessian", hessian)
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
     damping = checks.real("damping", damping, at_least=0)
     values, vectors = torch.linalg.eigh(hessian)
-    sizes = values.abs() + damping
-    if not sizes.is_cuda and not bool((sizes > 0).all()):
-        raise ValueError(f"hessian must be regular with damping {damping}, got an eigenvalue of 0")
+    sizes = conditioning.regular(values.abs() + damping, damping)
     along = (vectors.mT @ gradient[..., None])[..., 0]
     return -(vectors @ (along / sizes)[..., None])[..., 0]
 
@@ -85,7 +84,7 @@ def inertia(hessian: Float[Tensor, "*runs n n"], *, tolerance: float = 1e-6) -> 
         TypeError: If `hessian` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric, or `tolerance` is outside its range.
 
-    Source: Sylvester's law of inertia; derived in the chapter.
+    Source: definition; Sylvester's law of inertia is why a change of coordinates leaves it.
     """
     values = torch.linalg.eigvalsh(checks.symmetric("hessian", hessian))
     tolerance = checks.real("tolerance", tolerance, at_least=0, below=1)
@@ -135,12 +134,18 @@ def interpolate(
         TypeError: If `fractions` is not an array of floating-point numbers.
         ValueError: If names or shapes differ, or `loss` does not return one value for each run.
 
-    Source: Goodfellow, Vinyals and Saxe (2015); derived in the chapter.
+    Source: Goodfellow et al. (2015).
     """
     checks.same_names("end", end, "start", start)
     for name, value in start.items():
+        checks.floating(f"start[{name!r}]", value)
+        checks.floating(f"end[{name!r}]", end[name])
         checks.same_shape(f"end[{name!r}]", end[name], f"start[{name!r}]", value)
-    checks.rank("fractions", checks.floating("fractions", fractions), exactly=1)
+    checks.rank(
+        "fractions",
+        checks.axis("fractions", checks.floating("fractions", fractions), -1, at_least=1, described="number"),
+        exactly=1,
+    )
 
     def points(first: int, last: int) -> dict[str, Tensor]:
         line = {}
@@ -182,14 +187,24 @@ def loss_surface(
         TypeError: If the steps are not arrays of floating-point numbers.
         ValueError: If names or shapes differ, or `loss` does not return one value for each run.
 
-    Source: Li et al. (2018); derived in the chapter.
+    Source: Li et al. (2018).
     """
     for argument, direction in (("first", first), ("second", second)):
         checks.same_names(argument, direction, "parameters", parameters)
         for name, value in parameters.items():
+            checks.floating(f"parameters[{name!r}]", value)
+            checks.floating(f"{argument}[{name!r}]", direction[name])
             checks.same_shape(f"{argument}[{name!r}]", direction[name], f"parameters[{name!r}]", value)
-    checks.rank("first_steps", checks.floating("first_steps", first_steps), exactly=1)
-    checks.rank("second_steps", checks.floating("second_steps", second_steps), exactly=1)
+    checks.rank(
+        "first_steps",
+        checks.axis("first_steps", checks.floating("first_steps", first_steps), -1, at_least=1, described="number"),
+        exactly=1,
+    )
+    checks.rank(
+        "second_steps",
+        checks.axis("second_steps", checks.floating("second_steps", second_steps), -1, at_least=1, described="number"),
+        exactly=1,
+    )
     rows, columns = first_steps.repeat_interleave(len(second_steps)), second_steps.repeat(len(first_steps))
 
     def points(begin: int, end: int) -> dict[str, Tensor]:
@@ -223,7 +238,7 @@ def filter_normalize(
         TypeError: If a direction or parameter is not an array of floating-point numbers.
         ValueError: If names or shapes differ.
 
-    Source: Li et al. (2018); derived in the chapter.
+    Source: Li et al. (2018).
     """
     checks.same_names("directions", directions, "parameters", parameters)
     scaled = {}
@@ -234,11 +249,8 @@ def filter_normalize(
         if value.ndim < 2:
             scaled[name] = torch.zeros_like(value)
             continue
-        own, wanted = (
-            torch.linalg.vector_norm(array, dim=tuple(range(1, value.ndim)), keepdim=True)
-            for array in (direction, value)
-        )
-        scaled[name] = direction * torch.where(own > 0, wanted / torch.where(own > 0, own, 1), 0)
+        own, wanted = (gradient_clipping.unit_norms(array) for array in (direction, value))
+        scaled[name] = direction / torch.where(own == 0, 1, own) * wanted
     return scaled
 
 
@@ -261,7 +273,7 @@ def permute_units(
         TypeError: If `order` is not an array of integers.
         ValueError: If `layer` is no hidden layer or `order` no permutation of its units.
 
-    Source: derived in the chapter.
+    Source: derived in symmetry_breaking#eq-equivariant.
     """
     names = network.layer_names(parameters)
     checks.choice("layer", layer, names[:-1])
@@ -295,7 +307,7 @@ def gaussian_orthogonal(noise: Float[Tensor, "*runs n n"]) -> Float[Tensor, "*ru
         TypeError: If `noise` is not an array of floating-point numbers.
         ValueError: If it is not square.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     checks.square("noise", noise)
     return (noise + noise.mT) * math.sqrt(0.5)
@@ -317,7 +329,7 @@ def positive_definite(matrix: Float[Tensor, "*runs n n"]) -> Bool[Tensor, "*runs
         TypeError: If `matrix` is not an array of floating-point numbers.
         ValueError: If it is not square and symmetric.
 
-    Source: Sylvester's law of inertia; derived in the chapter.
+    Source: derived here.
     """
     rest = checks.symmetric("matrix", matrix)
     definite = torch.ones(matrix.shape[:-2], dtype=torch.bool, device=matrix.device)
@@ -350,7 +362,7 @@ def goe_positive_probability(size: int, generator: torch.Generator, *, samples: 
         TypeError: If `size` or `samples` is no integer, or `generator` no Generator.
         ValueError: If an argument is outside its range.
 
-    Source: the rate: Dean and Majumdar (2006); n = 2 and 3 derived in the chapter.
+    Source: Dean and Majumdar (2006) for the rate.
     """
     size = checks.integer("size", size, at_least=1)
     samples = checks.integer("samples", samples, at_least=2)

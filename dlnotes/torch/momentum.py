@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, optimizers, precision
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,6 +23,14 @@ class MomentumState(NamedTuple):
 
     step: int
     velocity: Tensors
+
+
+def _add_times(to: Tensor, factor: float | Tensor, array: Tensor) -> None:
+    """Add a multiple of a tensor to another, in one pass."""
+    if isinstance(factor, Tensor):
+        to.addcmul_(many_runs.aligned(factor, array), array)
+    else:
+        to.add_(array, alpha=factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +46,41 @@ class Momentum:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.reals("beta", self.beta, at_least=0)
         checks.reals("dampening", self.dampening)
 
     def init(self, params: Tensors) -> MomentumState:
         """Start at rest."""
-        return MomentumState(0, training.zeros_like(params))
+        return MomentumState(0, many_runs.zeros_like(params))
 
     @torch.no_grad()
     def update(self, grads: Tensors, state: MomentumState, params: Tensors) -> tuple[Tensors, MomentumState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        beta = training.at_step(self.beta, state.step)
-        share = 1 - training.at_step(self.dampening, state.step) if state.step else 1.0
-        per_run = training.per_run
-        velocity = {name: per_run(beta, g) * state.velocity[name] + per_run(share, g) * g for name, g in grads.items()}
-        updates = {name: -per_run(rate, v) * v for name, v in velocity.items()}
+        checks.same_names("grads", grads, "params", params)
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        share = 1 - many_runs.at_step(self.dampening, state.step, "dampening") if state.step else 1.0
+        aligned = many_runs.aligned
+        velocity = {name: aligned(beta, g) * state.velocity[name] + aligned(share, g) * g for name, g in grads.items()}
+        updates = {name: -aligned(rate, v) * v for name, v in velocity.items()}
         return updates, MomentumState(state.step + 1, velocity)
+
+    in_place_of: ClassVar[Callable] = update
+
+    @torch.no_grad()
+    def update_in_place(
+        self, grads: Tensors, state: MomentumState, params: Tensors, scratch: Tensors | None = None
+    ) -> MomentumState:
+        """Write the step of `update` over velocity and parameters."""
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        share = 1 - many_runs.at_step(self.dampening, state.step, "dampening") if state.step else 1.0
+        for name, g in grads.items():
+            v = state.velocity[name].mul_(many_runs.aligned(beta, g))
+            _add_times(v, share, g)
+            _add_times(params[name], -rate, v)
+        return MomentumState(state.step + 1, state.velocity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,49 +95,41 @@ class Nesterov:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.reals("beta", self.beta, at_least=0)
 
     def init(self, params: Tensors) -> MomentumState:
         """Start at rest."""
-        return MomentumState(0, training.zeros_like(params))
+        return MomentumState(0, many_runs.zeros_like(params))
 
     @torch.no_grad()
     def update(self, grads: Tensors, state: MomentumState, params: Tensors) -> tuple[Tensors, MomentumState]:
         """Give what is to be added to the parameters, and the next state."""
-        rate = training.at_step(self.learning_rate, state.step)
-        beta = training.at_step(self.beta, state.step)
-        per_run = training.per_run
-        velocity = {name: per_run(beta, g) * state.velocity[name] + g for name, g in grads.items()}
-        updates = {name: -per_run(rate, g) * (g + per_run(beta, g) * velocity[name]) for name, g in grads.items()}
+        checks.same_names("grads", grads, "params", params)
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        aligned = many_runs.aligned
+        velocity = {name: aligned(beta, g) * state.velocity[name] + g for name, g in grads.items()}
+        updates = {name: -aligned(rate, g) * (g + aligned(beta, g) * velocity[name]) for name, g in grads.items()}
         return updates, MomentumState(state.step + 1, velocity)
 
+    in_place_of: ClassVar[Callable] = update
 
-@torch.no_grad()
-def _momentum_in_place(
-    optimizer: Momentum | Nesterov, grads: Tensors, state: MomentumState, params: Tensors
-) -> MomentumState:
-    """Take the step of `Momentum` or `Nesterov`, writing over velocity and parameters."""
-    rate, beta = (training.at_step(value, state.step) for value in (optimizer.learning_rate, optimizer.beta))
-    dampening = getattr(optimizer, "dampening", 0.0) if state.step else 0.0
-    share, per_run = 1 - training.at_step(dampening, state.step), training.per_run
-    for name, g in grads.items():
-        v = state.velocity[name].mul_(per_run(beta, g))
-        if isinstance(share, Tensor):
-            v.addcmul_(per_run(share, g), g)
-        else:
-            v.add_(g, alpha=share)
-        moved = v if isinstance(optimizer, Momentum) else g + per_run(beta, g) * v
-        if isinstance(rate, Tensor):
-            params[name].addcmul_(per_run(rate, g), moved, value=-1)
-        else:
-            params[name].add_(moved, alpha=-rate)
-    return MomentumState(state.step + 1, state.velocity)
+    @torch.no_grad()
+    def update_in_place(
+        self, grads: Tensors, state: MomentumState, params: Tensors, scratch: Tensors | None = None
+    ) -> MomentumState:
+        """Write the step of `update` over velocity and parameters."""
+        rate = many_runs.rate_at_step(self.learning_rate, state.step)
+        beta = many_runs.rate_at_step(self.beta, state.step, "beta")
+        for name, g in grads.items():
+            v = state.velocity[name].mul_(many_runs.aligned(beta, g))
+            _add_times(v, 1.0, g)
+            _add_times(params[name], -rate, g + many_runs.aligned(beta, g) * v)
+        return MomentumState(state.step + 1, state.velocity)
 
 
-Momentum.update.in_place = Nesterov.update.in_place = _momentum_in_place
-
-
+@precision.rounded_once("values")
 def exponential_moving_average(
     values: Float[Tensor, "*runs time"], beta: float | Float[Tensor, "*runs"], bias_correction: bool = True
 ) -> Float[Tensor, "*runs time"]:
@@ -122,8 +139,8 @@ def exponential_moving_average(
     """
     checks.rank("values", checks.floating("values", values), at_least=1)
     checks.reals("beta", beta, at_least=0, below=1)
-    beta = training.at_step(beta, 0)
-    kept, share = training.per_run(beta, values), training.per_run(1 - beta, values)
+    beta = many_runs.at_step(beta, 0)
+    kept, share = many_runs.aligned(beta, values), many_runs.aligned(1 - beta, values)
     averages, average = torch.empty_like(values), torch.zeros_like(values[..., :1])
     for t in range(values.shape[-1]):
         average = kept * average + share * values[..., t : t + 1]

@@ -168,9 +168,7 @@ def layer_names(parameters: Tensors) -> list[str]:
 
     Arguments and errors as in `dlnotes.numpy.network.layer_names`.
     """
-    names = sorted((key.removesuffix(".weight") for key in parameters if key.endswith(".weight")), key=int)
-    checks.integer("number of layers in parameters", len(names), at_least=1)
-    return names
+    return checks.layers("parameters", parameters, with_bias=False)
 
 
 def initialize(
@@ -207,7 +205,7 @@ def forward(
     Equation, arguments and errors as in `dlnotes.numpy.network.forward`.
     """
     function = activations.lookup(activation).function
-    names = layer_names(parameters)
+    names = checks.layers("parameters", parameters, with_bias=True)
     checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
     checks.last_axes("inputs", inputs, parameters[f"{names[0]}.weight"].shape[-1], of="the first weight takes")
     taken, given = [], []
@@ -231,7 +229,7 @@ def backward(
     """
     slope = activations.lookup(activation).slope
     checks.same_shape("grad_logits", grad_logits, "the logits", cache.preactivations[-1])
-    names = layer_names(parameters)
+    names = checks.layers("parameters", parameters, with_bias=True)
     if out is not None:
         checks.same_arrays("out", out, "parameters", parameters)
     grads, delta = dict.fromkeys(parameters) if out is None else out, grad_logits

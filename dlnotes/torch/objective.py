@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
+from dlnotes import checks, precision
 from dlnotes.torch import activations
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _labels(
     checks.axis("logits", logits, -2, at_least=1, described="rows")
     checks.labels("labels", labels, logits.shape[-1])
     rows = logits.shape[:-1]
-    return checks.broadcasts("labels", labels, rows, of="logits ask for").broadcast_to(rows).to(torch.int64)
+    return checks.shared("labels", labels, rows, axes=1, of="logits ask for").broadcast_to(rows).to(torch.int64)
 
 
 def _one_hot(
@@ -47,16 +47,36 @@ def _one_hot(
     return (labels[..., None] == torch.arange(like.shape[-1], device=like.device)).to(like.dtype)
 
 
+class _Exponentials(NamedTuple):
+    """Exponentials of scores less the largest, apart at one class of each row; see the NumPy backend."""
+
+    others: Float[Tensor, "*batch classes"]
+    rest: Float[Tensor, "*batch 1"]
+    own: Float[Tensor, "*batch 1"]
+    log_total: Float[Tensor, "*batch 1"]
+
+
+def _exponentials(
+    logits: Float[Tensor, "*batch classes"], largest: Float[Tensor, "*batch 1"], apart: Integer[Tensor, "*batch 1"]
+) -> _Exponentials:
+    exponentials = torch.exp(logits - largest)
+    own = exponentials.gather(-1, apart)
+    others = exponentials.scatter(-1, apart, 0)
+    rest = others.sum(-1, keepdim=True)
+    return _Exponentials(others, rest, own, torch.log1p(rest + (own - 1)))
+
+
 def _share(
     grad_output: float | Float[Tensor, "*runs"], outputs: Float[Tensor, "*runs batch n"]
 ) -> float | Float[Tensor, "*runs 1 1"]:
     """Spread the gradient in a mean over the rows of its batch."""
     runs = outputs.shape[:-2]
-    if not isinstance(checks.per_run("grad_output", grad_output, runs), Tensor):
+    if not isinstance(checks.one_a_run("grad_output", grad_output, runs), Tensor):
         return grad_output / outputs.shape[-2]
     return grad_output.to(outputs.dtype).broadcast_to(runs)[..., None, None] / outputs.shape[-2]
 
 
+@precision.rounded_once("logits")
 def log_sum_exp(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch"]:
     """Give the logarithm of a sum of exponentials, without overflow.
 
@@ -72,11 +92,14 @@ def log_sum_exp(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batc
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-shift.
     """
-    return torch.logsumexp(_classes(logits), -1)
+    largest = _classes(logits).max(-1, keepdim=True)
+    m = torch.where(largest.values.isinf(), 0, largest.values)  # exp is then infinite or 0 where it should be
+    return (m + _exponentials(logits, m, largest.indices).log_total)[..., 0]
 
 
+@precision.rounded_once("logits")
 def log_sum_exp_backward(
     grad_output: Float[Tensor, "*batch"], logits: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
@@ -95,13 +118,14 @@ def log_sum_exp_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes do not fit.
 
-    Source: derived in the chapter.
+    Source: derivative of `log_sum_exp`.
     """
     probabilities = softmax(logits)
     checks.shaped("grad_output", checks.floating("grad_output", grad_output), logits.shape[:-1], of="logits has rows")
     return grad_output[..., None] * probabilities
 
 
+@precision.rounded_once("logits")
 def softmax(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
     """Turn scores into probabilities.
 
@@ -117,11 +141,12 @@ def softmax(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch cl
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: definition, as in objective#eq-softmax.
     """
     return torch.softmax(_classes(logits), -1)
 
 
+@precision.rounded_once("logits")
 def softmax_backward(
     grad_output: Float[Tensor, "*batch classes"], logits: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
@@ -140,13 +165,14 @@ def softmax_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-jacobian.
     """
     probabilities = softmax(logits)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "logits", logits)
     return probabilities * (grad_output - (probabilities * grad_output).sum(-1, keepdim=True))
 
 
+@precision.rounded_once("logits")
 def log_softmax(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
     """Give the logarithms of the softmax probabilities, without computing the probabilities.
 
@@ -162,17 +188,21 @@ def log_softmax(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batc
         TypeError: If `logits` does not hold floating-point numbers.
         ValueError: If there is no class.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-shift.
     """
-    return torch.log_softmax(_classes(logits), -1)
+    m, largest = _classes(logits).max(-1, keepdim=True)
+    return logits - m - _exponentials(logits, m, largest).log_total
 
 
+@precision.rounded_once("logits")
 def log_softmax_backward(
     grad_output: Float[Tensor, "*batch classes"], logits: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
     """Carry a gradient back through the logarithm of the softmax.
 
-        dL/dz_j = g_j - p_j sum_k g_k,    g = dL/d ln p
+        dL/dz_j = g_j - p_j sum_k g_k = g_j (1 - p_j) - p_j sum_(k != j) g_k,    g = dL/d ln p
+
+    In the second form nothing cancels where a probability is near 1.
 
     Args:
         grad_output: Gradient of the loss in the log-probabilities, of the shape of `logits`.
@@ -185,19 +215,26 @@ def log_softmax_backward(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If the shapes differ.
 
-    Source: derived in the chapter.
+    Source: derivative of `log_softmax`.
     """
-    probabilities = softmax(logits)
+    m, largest = _classes(logits).max(-1, keepdim=True)
+    others, rest, own, _ = _exponentials(logits, m, largest)
     checks.same_shape("grad_output", checks.floating("grad_output", grad_output), "logits", logits)
-    return grad_output - probabilities * grad_output.sum(-1, keepdim=True)
+    others = others / (rest + own)
+    probabilities = others.scatter(-1, largest, own / (rest + own))
+    complements = (1 - others).scatter(-1, largest, rest / (rest + own))
+    return grad_output * complements - probabilities * (grad_output.sum(-1, keepdim=True) - grad_output)
 
 
+@precision.rounded_once("logits")
 def cross_entropy(
     logits: Float[Tensor, "*runs batch classes"], labels: Integer[Tensor, "*runs_or_none batch"]
 ) -> Float[Tensor, "*runs"]:
     """Give the mean negative log-likelihood of the labels.
 
         L = -1/N sum_i ln softmax(z_i)_(y_i)
+
+    Where the label has by far the largest score, the loss is the sum of the other exponentials, and not rounded to 0.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), not probabilities.
@@ -210,12 +247,15 @@ def cross_entropy(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-lse.
     """
-    labels = _labels(logits, labels)
-    return -log_softmax(logits).gather(-1, labels[..., None])[..., 0].mean(-1)
+    labels = _labels(logits, labels)[..., None]
+    largest = logits.amax(-1, keepdim=True)
+    log_total = _exponentials(logits, largest, labels).log_total
+    return (log_total - (logits.gather(-1, labels) - largest))[..., 0].mean(-1)
 
 
+@precision.rounded_once("logits")
 def cross_entropy_backward(
     grad_output: float | Float[Tensor, "*runs"],
     logits: Float[Tensor, "*runs batch classes"],
@@ -224,6 +264,8 @@ def cross_entropy_backward(
     """Carry a gradient back through the cross-entropy: probabilities minus labels.
 
         dL/dz_ij = (softmax(z_i)_j - [j = y_i]) / N
+
+    At the label that is minus the sum of the other probabilities, which does not cancel where the label's is near 1.
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.
@@ -237,12 +279,14 @@ def cross_entropy_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-p-minus-y.
     """
-    labels = _labels(logits, labels)
-    return (softmax(logits) - _one_hot(labels, logits)) * _share(grad_output, logits)
+    labels = _labels(logits, labels)[..., None]
+    others, rest, own, _ = _exponentials(logits, logits.amax(-1, keepdim=True), labels)
+    return others.scatter(-1, labels, -rest) / (rest + own) * _share(grad_output, logits)
 
 
+@precision.rounded_once("logits")
 def cross_entropy_with_gradient(
     logits: Float[Tensor, "*runs batch classes"], labels: Integer[Tensor, "*runs_or_none batch"]
 ) -> LossAndGradient:
@@ -250,8 +294,9 @@ def cross_entropy_with_gradient(
 
         L = -1/N sum_i ln softmax(z_i)_(y_i),    dL/dz_ij = (softmax(z_i)_j - [j = y_i]) / N
 
-    The log-probabilities are computed once, in a pass of PyTorch's own, and turned into the gradient in place. The
-    result is no part of autograd's graph.
+    The log-probabilities are computed once, in a pass of PyTorch's own, and turned into the gradient in place. At the
+    label it is minus the sum r of the other probabilities, and where that is small the loss is -ln(1 - r). The result
+    is no part of autograd's graph.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), not probabilities.
@@ -264,16 +309,18 @@ def cross_entropy_with_gradient(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-lse and objective#eq-p-minus-y.
     """
     at_labels, share = _labels(logits, labels)[..., None], 1 / logits.shape[-2]
-    gradient = log_softmax(logits.detach())
-    loss = -gradient.gather(-1, at_labels)[..., 0].mean(-1)
-    gradient.exp_().mul_(share)
-    gradient.scatter_add_(-1, at_labels, torch.full_like(at_labels, -share, dtype=gradient.dtype))
-    return LossAndGradient(loss, gradient)
+    gradient = torch.log_softmax(logits.detach(), -1)
+    far = -gradient.gather(-1, at_labels)
+    rest = gradient.exp_().scatter_(-1, at_labels, 0).sum(-1, keepdim=True)
+    gradient.scatter_(-1, at_labels, -rest).mul_(share)
+    losses = torch.where(rest < 0.5, -torch.log1p(-rest), far)
+    return LossAndGradient(losses[..., 0].mean(-1), gradient)
 
 
+@precision.rounded_once("logits")
 def binary_cross_entropy_with_logits(
     logits: Float[Tensor, "*runs batch"], targets: Float[Tensor, "*runs_or_none batch"]
 ) -> Float[Tensor, "*runs"]:
@@ -281,7 +328,8 @@ def binary_cross_entropy_with_logits(
 
         L = -1/N sum_i (t_i ln s(z_i) + (1 - t_i) ln(1 - s(z_i))) = 1/N sum_i (softplus(z_i) - t_i z_i)
 
-    Computed as max(z, 0) - t z + ln(1 + exp(-|z|)), which neither overflows nor cancels for a target of 0 or 1.
+    Computed as w |z| + ln(1 + exp(-|z|)), with w = 1 - t where z > 0 and t elsewhere, which neither overflows nor
+    cancels. Where w is 0, the first term is 0 for infinite z too.
 
     Args:
         logits: Scores, one an example, of shape (*runs, batch).
@@ -294,10 +342,12 @@ def binary_cross_entropy_with_logits(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If a target is not from 0 to 1, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition; the second form by softplus(-z) = softplus(z) - z, as in objective#eq-binary.
     """
     _targets(logits, targets)
-    return (logits.clamp(min=0) - targets * logits + torch.log1p(torch.exp(-logits.abs()))).mean(-1, dtype=logits.dtype)
+    size, against = logits.abs(), torch.where(logits > 0, 1 - targets, targets)
+    losses = torch.where(against == 0, 0, against * size) + torch.log1p(torch.exp(-size))
+    return losses.mean(-1, dtype=logits.dtype)
 
 
 def _targets(
@@ -305,9 +355,10 @@ def _targets(
 ) -> Float[Tensor, "*runs_or_none batch"]:
     checks.axis("logits", checks.floating("logits", logits), -1, at_least=1, described="example")
     checks.reals("targets", checks.floating("targets", targets), at_least=0, at_most=1)
-    return checks.broadcasts("targets", targets, logits.shape, of="logits ask for")
+    return checks.shared("targets", targets, logits.shape, axes=1, of="logits ask for")
 
 
+@precision.rounded_once("logits")
 def binary_cross_entropy_with_logits_backward(
     grad_output: float | Float[Tensor, "*runs"],
     logits: Float[Tensor, "*runs batch"],
@@ -315,7 +366,9 @@ def binary_cross_entropy_with_logits_backward(
 ) -> Float[Tensor, "*runs batch"]:
     """Carry a gradient back through the binary cross-entropy: probability minus target.
 
-        dL/dz_i = (s(z_i) - t_i) / N
+        dL/dz_i = (s(z_i) - t_i) / N = ((1 - t_i) s(z_i) - t_i s(-z_i)) / N
+
+    The second form does not cancel where the probability is near its target of 1.
 
     Args:
         grad_output: Gradient in the loss of each run, of shape (*runs,), or a number; 1.0 where nothing follows.
@@ -329,21 +382,22 @@ def binary_cross_entropy_with_logits_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a target is not from 0 to 1, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derived in objective#eq-binary.
     """
     _targets(logits, targets)
-    difference = (activations.sigmoid(logits) - targets).to(logits.dtype)
-    return (difference[..., None] * _share(grad_output, logits[..., None]))[..., 0]
+    difference = (1 - targets) * activations.sigmoid(logits) - targets * activations.sigmoid(-logits)
+    return (difference.to(logits.dtype)[..., None] * _share(grad_output, logits[..., None]))[..., 0]
 
 
 def _outputs(
     outputs: Float[Tensor, "*runs batch features"], targets: Float[Tensor, "*some features"]
 ) -> Float[Tensor, "*runs batch features"]:
     checks.axis("outputs", checks.floating("outputs", outputs), -2, at_least=1, described="rows")
-    checks.broadcasts("targets", checks.floating("targets", targets), outputs.shape, of="outputs ask for")
+    checks.shared("targets", checks.floating("targets", targets), outputs.shape, axes=2, of="outputs ask for")
     return (outputs - targets).to(outputs.dtype)
 
 
+@precision.rounded_once("outputs")
 def squared_error(
     outputs: Float[Tensor, "*runs batch features"], targets: Float[Tensor, "*runs_or_none batch features"]
 ) -> Float[Tensor, "*runs"]:
@@ -365,12 +419,13 @@ def squared_error(
         TypeError: If an argument does not hold floating-point numbers.
         ValueError: If a shape does not fit or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     difference = _outputs(outputs, targets)
     return 0.5 * (difference * difference).sum(-1).mean(-1)
 
 
+@precision.rounded_once("outputs")
 def squared_error_backward(
     grad_output: float | Float[Tensor, "*runs"],
     outputs: Float[Tensor, "*runs batch features"],
@@ -392,11 +447,12 @@ def squared_error_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a shape does not fit or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: derivative of `squared_error`.
     """
     return _outputs(outputs, targets) * _share(grad_output, outputs)
 
 
+@precision.rounded_once("logits")
 def margins(
     logits: Float[Tensor, "*runs batch classes"], labels: Integer[Tensor, "*runs_or_none batch"]
 ) -> Float[Tensor, "*runs batch"]:
@@ -415,7 +471,7 @@ def margins(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition, as in objective#eq-margin.
     """
     labels = _labels(logits, labels, classes=2)
     return logits.gather(-1, labels[..., None])[..., 0] - _without_labels(logits, labels).amax(-1)
@@ -434,7 +490,8 @@ def zero_one_loss(
 
         L = 1/N sum_i [argmax_j z_ij != y_i]
 
-    The prediction is the class of the largest score, the first of them in a tie.
+    The prediction is the class of the largest score, the first of them in a tie. A row that holds a nan predicts
+    nothing: its run gets nan.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes).
@@ -447,12 +504,14 @@ def zero_one_loss(
         TypeError: If `logits` does not hold floating-point numbers or `labels` integers.
         ValueError: If a label is no class, a shape does not fit, or the batch is empty.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     labels = _labels(logits, labels)
-    return (logits.argmax(-1) != labels).to(logits.dtype).mean(-1)
+    wrong = (logits.argmax(-1) != labels).to(logits.dtype)
+    return torch.where(logits.amax(-1).isnan(), torch.nan, wrong).mean(-1)
 
 
+@precision.rounded_once("logits")
 def hinge(
     logits: Float[Tensor, "*runs batch classes"], labels: Integer[Tensor, "*runs_or_none batch"], margin: float = 1.0
 ) -> Float[Tensor, "*runs"]:
@@ -474,12 +533,13 @@ def hinge(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, the batch is empty, or `margin` is not above 0.
 
-    Source: derived in the chapter.
+    Source: definition.
     """
     margin = checks.real("margin", margin, above=0)
     return (margin - margins(logits, labels)).clamp(min=0).mean(-1)
 
 
+@precision.rounded_once("logits")
 def hinge_backward(
     grad_output: float | Float[Tensor, "*runs"],
     logits: Float[Tensor, "*runs batch classes"],
@@ -503,9 +563,10 @@ def hinge_backward(
         TypeError: If an argument is of a wrong kind.
         ValueError: If a label is no class, a shape does not fit, the batch is empty, or `margin` is not above 0.
 
-    Source: derived in the chapter.
+    Source: derivative of `hinge`.
     """
-    short = margins(logits, labels) < checks.real("margin", margin, above=0)
+    margin, given = checks.real("margin", margin, above=0), margins(logits, labels)
+    short = torch.where(given.isnan(), torch.nan, (given < margin).to(logits.dtype))
     labels = _labels(logits, labels)
     rival = _without_labels(logits, labels).argmax(-1)
     return (_one_hot(rival, logits) - _one_hot(labels, logits)) * short[..., None] * _share(grad_output, logits)

@@ -5,13 +5,14 @@ Only what runs on every batch, or on many models, has a variant here. What is dr
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, precision
+from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -25,6 +26,7 @@ class BiasVariance(NamedTuple):
     error: Tensor
 
 
+@precision.rounded_once("predictions")
 def bias_variance_decomposition(
     predictions: Float[Tensor, "*runs_and_sets_and_points"], target: Float[Tensor, "*points"]
 ) -> BiasVariance:
@@ -43,6 +45,31 @@ def bias_variance_decomposition(
     variance = (rest * rest).sum(dim=axis) / (sets - 1)
     offset = mean.squeeze(axis) - target
     return BiasVariance(offset * offset - variance / sets, variance, (distance * distance).mean(dim=axis))
+
+
+def waits_since_best(
+    values: Float[Tensor, "*runs measurements"],
+    least_improvement: float = 0.0,
+    *,
+    largest_is_best: bool = False,
+    baseline: float | None = None,
+) -> Int[Tensor, "*runs"]:
+    """Count the measurements since the last that improved on the best before it: the rule of early stopping.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.waits_since_best`.
+    """
+    checks.rank("values", checks.floating("values", values), at_least=1)
+    least = checks.real("least_improvement", least_improvement, at_least=0)
+    checks.instance("largest_is_best", largest_is_best, bool, "True or False")
+    goal = math.inf if baseline is None else checks.real("baseline", baseline) * (-1 if largest_is_best else 1)
+    values = -values.double() if largest_is_best else values.double()
+    best = torch.full_like(values[..., 0], math.inf) if values.shape[-1] else values.sum(-1)
+    waits = torch.zeros_like(best, dtype=torch.int64)
+    for value in values.unbind(-1):
+        improved = value < best - least
+        best = torch.where(improved, value, best)
+        waits = torch.where(improved & (value < goal - least), 0, waits + 1)
+    return waits
 
 
 def shift_offsets(shape: tuple[int, ...], generator: torch.Generator, most: int) -> Int[Tensor, "..."]:
@@ -101,6 +128,7 @@ def flip(x: Float[Tensor, "*shape"], mask: Bool[Tensor, "*batch"]) -> Float[Tens
     return torch.where(mask[..., None, None, None], x.flip(-1), x)
 
 
+@precision.rounded_once("x")
 def add_noise(
     x: Float[Tensor, "*shape"], noise: Float[Tensor, "*runs_and_shape"], deviation: float | Float[Tensor, "*own"]
 ) -> Float[Tensor, "*runs_and_shape"]:
@@ -111,9 +139,10 @@ def add_noise(
     checks.last_axes("noise", checks.floating("noise", noise), *checks.floating("x", x).shape, of="x")
     if isinstance(checks.reals("deviation", deviation, at_least=0), Tensor):
         checks.shaped("deviation", deviation, noise.shape[: deviation.ndim], of="the leading axes of noise")
-    return x + training.per_run(deviation, noise) * noise
+    return x + many_runs.aligned(deviation, noise) * noise
 
 
+@precision.rounded_once("x")
 def mixup(
     x: Float[Tensor, "*shape"],
     targets: Float[Tensor, "*batch outputs"],
@@ -134,6 +163,7 @@ def mixup(
         checks.shaped(f"leading axes of {name}", torch.empty(values.shape[: partner.ndim]), partner.shape, of="partner")
         trailing = (1,) * (values.ndim - partner.ndim)
         others = torch.take_along_dim(values, partner.reshape(*partner.shape, *trailing), dim=partner.ndim - 1)
-        own = share.to(values.dtype).reshape(*share.shape, *trailing)
-        mixed.append(own * values + (1 - own) * others)
+        own, rest = (part.to(values.dtype).reshape(*share.shape, *trailing) for part in (share, 1 - share))
+        both = torch.where(own == 1, values, own * values + rest * others)
+        mixed.append(torch.where(own == 0, others, both))
     return mixed[0], mixed[1]

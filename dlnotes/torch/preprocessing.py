@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,11 +23,16 @@ class StandardizerState(NamedTuple):
 
 
 class PCAState(NamedTuple):
-    """Mean, principal axes as rows, and the variance along each, largest first; 0 where the rows do not vary."""
+    """Mean, principal axes as rows, and the deviation along each, largest first; 0 where the rows do not vary."""
 
     mean: Tensor
     axes: Tensor
-    variance: Tensor
+    deviation: Tensor
+
+    @property
+    def variance(self) -> Tensor:
+        """The square of the deviation, S^2 / n."""
+        return self.deviation * self.deviation
 
 
 class ZCAState(NamedTuple):
@@ -39,7 +45,7 @@ class ZCAState(NamedTuple):
 
 def _observations(x: Tensor) -> Tensor:
     """Give `x` back if statistics can be taken of it."""
-    checks.floating("x", x)
+    checks.at_least_single("x", x)
     checks.rank("x", x, at_least=2)
     checks.axis("x", x, -2, at_least=1, described="rows")
     checks.axis("x", x, -1, at_least=1, described="features")
@@ -48,7 +54,7 @@ def _observations(x: Tensor) -> Tensor:
 
 def _features(name: str, x: Tensor, count: int) -> Tensor:
     """Give `x` back if a fitted transform for `count` features applies to it."""
-    checks.floating(name, x)
+    checks.at_least_single(name, x)
     checks.rank(name, x, at_least=2)
     return checks.last_axes(name, x, count, of="the state")
 
@@ -60,21 +66,41 @@ def _mean(x: Tensor) -> Tensor:
     return torch.where(constant, first.double(), x.mean(dim=-2, dtype=torch.float64))
 
 
-def _singular_axes(centered: Tensor, full: bool) -> tuple[Tensor, Tensor]:
-    """Give singular values and right singular vectors (as rows) of centered rows."""
-    _, triangle = torch.linalg.qr(centered, mode="r")
+def _rounding(x: Tensor) -> Tensor:
+    """Give the deviation of each feature that may be rounding: 8 units of its largest number, as sums may differ by."""
+    return 8 * torch.finfo(x.dtype).eps * x.abs().amax(dim=-2).double()
+
+
+class _PrincipalAxes(NamedTuple):
+    """Singular values over sqrt(rows), largest first, and right singular vectors as rows."""
+
+    deviation: Tensor
+    axes: Tensor
+
+
+def _principal_axes(x: Tensor, mean: Tensor | float, full: bool) -> _PrincipalAxes:
+    """Give the deviations along the principal axes of the rows less their mean, X - m = U S V, and the axes V."""
+    rows, features = x.shape[-2:]
+    _, triangle = torch.linalg.qr(x.double() - mean, mode="r")
     _, singular, axes = torch.linalg.svd(triangle, full_matrices=full)
-    rounding = torch.finfo(torch.float64).eps * max(centered.shape[-2:])
-    singular = torch.where(singular > rounding * singular[..., :1], singular, 0.0)
+    deviation = singular / math.sqrt(rows)
+    of_data = (axes[..., : min(rows, features), :].abs() @ _rounding(x)[..., None])[..., 0]
+    of_decomposition = max(rows, features) * torch.finfo(torch.float64).eps * deviation[..., :1]
+    deviation = torch.where(deviation > torch.maximum(of_data, of_decomposition), deviation, 0.0)
     # The sign of an axis is free. Its largest entry is made positive, so that the same data give the same axes.
     largest = axes.gather(-1, axes.abs().argmax(dim=-1, keepdim=True))
-    return singular, axes * torch.where(largest < 0, -1.0, 1.0).to(axes.dtype)
+    return _PrincipalAxes(deviation, axes * torch.where(largest < 0, -1.0, 1.0).to(axes.dtype))
 
 
-def _inverse_root(variance: Tensor, epsilon: float) -> Tensor:
-    """Give 1 / sqrt(variance + epsilon), and 0 where that is not a number to divide by."""
-    total = variance + epsilon
-    return torch.where(total > 0, torch.where(total > 0, total, 1).rsqrt(), 0)
+def _inverse_root(deviation: Tensor, epsilon: float) -> Tensor:
+    """Give 1 / sqrt(deviation^2 + epsilon), and 0 where that is not a number to divide by."""
+    total = _root(deviation, epsilon)
+    return torch.where(total > 0, 1 / torch.where(total > 0, total, 1), 0)
+
+
+def _root(deviation: Tensor, epsilon: float) -> Tensor:
+    """Give sqrt(deviation^2 + epsilon) without the square, which may over- or underflow."""
+    return torch.hypot(deviation, torch.full_like(deviation, math.sqrt(epsilon)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +125,7 @@ class Standardizer:
         unit = torch.where(span > 0, span, 1)
         centered /= unit[..., None, :]
         deviation = unit * (centered * centered).mean(dim=-2).sqrt()
+        deviation = torch.where(deviation > _rounding(x), deviation, 0)
         return StandardizerState(mean.to(x.dtype), deviation.to(x.dtype))
 
     def transform(
@@ -139,15 +166,14 @@ class PCA:
         checks.real("epsilon", self.epsilon, at_least=0)
 
     def fit(self, x: Float[Tensor, "*runs rows features"]) -> PCAState:
-        """Find the mean, the principal axes and the variance along each."""
+        """Find the mean, the principal axes and the deviation along each."""
         _observations(x)
         rows, features = x.shape[-2:]
         most = min(rows, features)
         kept = most if self.components is None else checks.integer("components", self.components, at_most=most)
         mean = _mean(x)
-        singular, axes = _singular_axes(x - mean[..., None, :], full=False)
-        variance = singular * singular / rows
-        return PCAState(mean.to(x.dtype), axes[..., :kept, :].to(x.dtype), variance[..., :kept].to(x.dtype))
+        deviation, axes = _principal_axes(x, mean[..., None, :], full=False)
+        return PCAState(*(part.to(x.dtype) for part in (mean, axes[..., :kept, :], deviation[..., :kept])))
 
     def transform(
         self, x: Float[Tensor, "*batch rows features"], state: PCAState
@@ -155,7 +181,7 @@ class PCA:
         """Apply the fitted transform to any rows."""
         _features("x", x, state.mean.shape[-1])
         z = (x - state.mean[..., None, :]) @ state.axes.mT
-        return z * _inverse_root(state.variance, self.epsilon)[..., None, :] if self.whiten else z
+        return z * _inverse_root(state.deviation, self.epsilon)[..., None, :] if self.whiten else z
 
     def inverse(
         self, z: Float[Tensor, "*batch rows components"], state: PCAState
@@ -163,7 +189,7 @@ class PCA:
         """Undo `transform`, as far as the components that were kept allow: the nearest point in their span."""
         _features("z", z, state.axes.shape[-2])
         if self.whiten:
-            z = z * (state.variance + self.epsilon).sqrt()[..., None, :]
+            z = z * _root(state.deviation, self.epsilon)[..., None, :]
         return z @ state.axes + state.mean[..., None, :]
 
 
@@ -182,13 +208,13 @@ class ZCA:
     def fit(self, x: Float[Tensor, "*runs rows features"]) -> ZCAState:
         """Find the mean and the whitening matrix."""
         _observations(x)
-        rows, features = x.shape[-2:]
+        features = x.shape[-1]
         mean = _mean(x)
-        singular, axes = _singular_axes(x - mean[..., None, :], full=True)
-        variance = singular.new_zeros((*singular.shape[:-1], features))
-        variance[..., : singular.shape[-1]] = singular * singular / rows
-        whitening = (axes.mT * _inverse_root(variance, self.epsilon)[..., None, :]) @ axes
-        coloring = (axes.mT * (variance + self.epsilon).sqrt()[..., None, :]) @ axes
+        found, axes = _principal_axes(x, mean[..., None, :], full=True)
+        deviation = found.new_zeros((*found.shape[:-1], features))
+        deviation[..., : found.shape[-1]] = found
+        whitening = (axes.mT * _inverse_root(deviation, self.epsilon)[..., None, :]) @ axes
+        coloring = (axes.mT * _root(deviation, self.epsilon)[..., None, :]) @ axes
         return ZCAState(mean.to(x.dtype), whitening.to(x.dtype), coloring.to(x.dtype))
 
     def transform(
@@ -212,7 +238,12 @@ def least_squares_hessian(x: Float[Tensor, "*runs rows features"]) -> Float[Tens
     Equation, arguments and errors as in `dlnotes.numpy.preprocessing.least_squares_hessian`.
     """
     _observations(x)
-    return x.mT @ x / x.shape[-2]
+    largest = x.abs().amax(dim=(-2, -1), keepdim=True)
+    unit = torch.ldexp(
+        torch.ones_like(largest), torch.frexp(largest)[1]
+    )  # a power of 2: sums of squares do not overflow
+    x = x / unit
+    return x.mT @ x / x.shape[-2] * unit * unit
 
 
 def least_squares_condition(x: Float[Tensor, "*runs rows features"]) -> Float[Tensor, "*runs"]:
@@ -222,7 +253,7 @@ def least_squares_condition(x: Float[Tensor, "*runs rows features"]) -> Float[Te
     """
     _observations(x)
     rows, features = x.shape[-2:]
-    singular, _ = _singular_axes(x.double(), full=False)
-    smallest = singular[..., -1] if rows >= features else torch.zeros_like(singular[..., 0])
-    ratio = torch.where(smallest > 0, singular[..., 0] / torch.where(smallest > 0, smallest, 1), torch.inf)
+    deviation, _ = _principal_axes(x, 0.0, full=False)
+    smallest = deviation[..., -1] if rows >= features else torch.zeros_like(deviation[..., 0])
+    ratio = torch.where(smallest > 0, deviation[..., 0] / torch.where(smallest > 0, smallest, 1), torch.inf)
     return (ratio * ratio).to(x.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes.torch import many_runs
 
 Tensors = dict[str, Tensor]
 Number = int | float | Tensor
@@ -29,6 +29,7 @@ def step_decay(step: Number, learning_rate: Number, every: int, factor: Number =
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.step_decay`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("every", every, at_least=1)
     checks.reals("factor", factor, above=0, at_most=1)
@@ -40,6 +41,7 @@ def exponential_decay(step: Number, learning_rate: Number, factor: Number) -> Te
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.exponential_decay`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.reals("factor", factor, above=0, at_most=1)
     return learning_rate * torch.pow(factor, _steps(step, learning_rate, factor))
@@ -50,6 +52,7 @@ def inverse_time_decay(step: Number, learning_rate: Number, decay: Number, power
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.inverse_time_decay`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.reals("decay", decay, at_least=0)
     checks.reals("power", power, at_least=0)
@@ -61,6 +64,7 @@ def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number =
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.cosine`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("steps", steps, at_least=1)
     checks.reals("final_rate", final_rate, at_least=0)
@@ -73,9 +77,27 @@ def warm_up(step: Number, learning_rate: Number, steps: int) -> Tensor:
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.warm_up`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("learning_rate", learning_rate, at_least=0)
     checks.integer("steps", steps, at_least=0)
     return learning_rate * ((_steps(step, learning_rate) + 1) / (steps + 1)).clamp(max=1)
+
+
+def join(step: Number, parts: Sequence[Callable[[Number], Number]], boundaries: Sequence[int]) -> Number:
+    """Let one schedule follow another, each counted from 0 where it begins.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.join`.
+    """
+    checks.reals("step", step, at_least=0)
+    count = checks.integer("number of parts", len(parts), at_least=1)
+    starts = (0, *checks.not_falling("boundaries", boundaries, count - 1))
+    if not isinstance(step, Tensor) or step.ndim == 0:
+        current = sum(start <= step for start in starts) - 1
+        return parts[current](step - starts[current])
+    rate = parts[0](step)
+    for part, start in zip(parts[1:], starts[1:], strict=True):
+        rate = torch.where(step >= start, part((step - start).clamp(min=0)), rate)
+    return rate
 
 
 def warm_up_stable_decay(
@@ -90,6 +112,7 @@ def warm_up_stable_decay(
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.warm_up_stable_decay`.
     """
+    checks.reals("step", step, at_least=0)
     checks.integer("stable_steps", stable_steps, at_least=0)
     checks.integer("decay_steps", decay_steps, at_least=1)
     checks.integer("warm_up_steps", warm_up_steps, at_least=0)
@@ -104,10 +127,12 @@ def exponential_sweep(step: Number, lowest: Number, highest: Number, steps: int)
 
     Equation, arguments and errors as in `dlnotes.numpy.schedules.exponential_sweep`.
     """
+    checks.reals("step", step, at_least=0)
     checks.reals("lowest", lowest, above=0)
     checks.reals("highest", highest, above=0)
     checks.integer("steps", steps, at_least=2)
-    return lowest * torch.pow(highest / lowest, _steps(step, lowest, highest) / (steps - 1))
+    share = _steps(step, lowest, highest) / (steps - 1)
+    return torch.pow(lowest, 1 - share) * torch.pow(highest, share)
 
 
 class ScaleState(NamedTuple):
@@ -137,5 +162,5 @@ class Scale:
     @torch.no_grad()
     def update(self, grads: Tensors, state: ScaleState, params: Tensors) -> tuple[Tensors, ScaleState]:
         """Give the scaled gradients, and the next state."""
-        factor = training.at_step(self.factor, state.step)
-        return {name: training.per_run(factor, g) * g for name, g in grads.items()}, ScaleState(state.step + 1)
+        factor = many_runs.at_step(self.factor, state.step)
+        return {name: many_runs.aligned(factor, g) * g for name, g in grads.items()}, ScaleState(state.step + 1)

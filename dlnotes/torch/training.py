@@ -6,131 +6,23 @@ written to a tensor that is read at the end.
 
 from __future__ import annotations
 
-import inspect
+import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import minibatch, network
+from dlnotes import checks, optimizers
+from dlnotes.torch import many_runs, minibatch, network, overfitting
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Shaped
 
 Tensors = dict[str, Tensor]
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """What turns gradients into steps. Its fields are hyperparameters; what changes is in the state."""
-
-    def init(self, params: Tensors) -> Any:
-        """Give the state before the first step."""
-        ...
-
-    def update(self, grads: Tensors, state: Any, params: Tensors) -> tuple[Tensors, Any]:
-        """Give what is to be added to the parameters, and the next state."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """Optimizers in a row: each takes as its gradient what the one before gives. See `chain`.
-
-    Raises:
-        TypeError: If a part has no `init` and `update`.
-    """
-
-    parts: tuple[Optimizer, ...]
-
-    def __post_init__(self) -> None:
-        for part in self.parts:
-            check_optimizer("parts", part)
-
-    def init(self, params: Tensors) -> tuple:
-        """Give the state of every part."""
-        return tuple(part.init(params) for part in self.parts)
-
-    def update(self, grads: Tensors, state: tuple, params: Tensors) -> tuple[Tensors, tuple]:
-        """Pass the gradient through all parts."""
-        states = []
-        for part, before in zip(self.parts, state, strict=True):
-            grads, after = part.update(grads, before, params)
-            states.append(after)
-        return grads, tuple(states)
-
-
-def chain(*parts: Optimizer) -> Chain:
-    """Join optimizers in a row: clipping, then decay, then Adam, say.
-
-    Arguments and errors as in `dlnotes.numpy.training.chain`.
-    """
-    return Chain(tuple(one for part in parts for one in (part.parts if isinstance(part, Chain) else (part,))))
-
-
-def zeros_like(params: Tensors) -> Tensors:
-    """Give zeros in the shapes of the parameters, on their devices.
-
-    Arguments and errors as in `dlnotes.numpy.training.zeros_like`.
-    """
-    checks.instance("params", params, Mapping, "a mapping from names to arrays")
-    return {name: torch.zeros_like(value, requires_grad=False) for name, value in params.items()}
-
-
-@torch.no_grad()
-def apply_updates(params: Tensors, updates: Tensors) -> Tensors:
-    """Add the updates to the parameters.
-
-    Arguments and errors as in `dlnotes.numpy.training.apply_updates`.
-    """
-    checks.same_names("updates", updates, "params", params)
-    return {name: value + updates[name] for name, value in params.items()}
-
-
-def check_optimizer(name: str, value: Any) -> Any:
-    """Refuse what has no `init` and `update`."""
-    return checks.instance(name, value, Optimizer, "an optimizer, with init and update")
-
-
-def check_rate(name: str, value: Any) -> None:
-    """Refuse a hyperparameter below 0. A function of the step can only be seen when it is called."""
-    if not callable(value):
-        checks.reals(name, value, at_least=0)
-
-
-def check_beta(name: str, value: Any) -> None:
-    """Refuse a share to be kept that is not from 0 to below 1."""
-    if not callable(value):
-        checks.reals(name, value, at_least=0, below=1)
-
-
-def at_step(value: Any, step: int) -> float | Tensor:
-    """Give the value of a hyperparameter at a step: one number, or a tensor with one a run, in float64.
-
-    Arguments and errors as in `dlnotes.numpy.training.at_step`. A number on an accelerator stays there.
-    """
-    if isinstance(value, float):
-        return float(value)
-    if not isinstance(value, Tensor):
-        value = checks.reals("value", value(step) if callable(value) else value)
-    if not isinstance(value, Tensor) or (value.ndim == 0 and value.device.type == "cpu"):
-        return float(value)
-    return value if value.device.type == "mps" else value.to(torch.float64)  # that device has no float64
-
-
-def per_run(value: Any, array: Shaped[Tensor, "..."]) -> float | Tensor:
-    """Shape one number a run so that it multiplies a tensor whose first axes are the runs.
-
-    Arguments and errors as in `dlnotes.numpy.training.per_run`.
-    """
-    if not isinstance(value, Tensor) or (value.ndim == 0 and value.device.type == "cpu"):
-        return float(value)
-    checks.rank("array", array, at_least=value.ndim)
-    return value.reshape(value.shape + (1,) * (array.ndim - value.ndim)).to(array)
 
 
 class Training(NamedTuple):
@@ -165,42 +57,12 @@ class Training(NamedTuple):
     generators: list[Tensor]
 
 
-def _leaves(tree: Any) -> list:
-    """List the tensors and numbers of a state, in order."""
-    if isinstance(tree, dict):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple | list):
-        return [leaf for part in tree for leaf in _leaves(part)]
-    return [] if tree is None else [tree]
-
-
-def _refill(tree: Any, leaves: Iterator) -> Any:
-    """Give a state of the same form with other tensors and numbers."""
-    if isinstance(tree, dict):
-        return {name: _refill(part, leaves) for name, part in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [_refill(part, leaves) for part in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    return None if tree is None else _copy(next(leaves))
-
-
 def _copy(leaf: Any) -> Any:
     return leaf.clone() if isinstance(leaf, Tensor) else leaf
 
 
-def _flat_runs(value: Any, runs: tuple[int, ...], device: torch.device) -> Any:
-    """Give the hyperparameters of an optimizer one axis of runs in place of several, on the device."""
-    if is_dataclass(value):
-        changed = {field.name: _flat_runs(getattr(value, field.name), runs, device) for field in fields(value)}
-        return replace(value, **(changed | ({"run_axes": 1} if "run_axes" in changed else {})))
-    if isinstance(value, tuple):
-        return tuple(_flat_runs(part, runs, device) for part in value)
-    if callable(value):
-        return lambda argument: _flat_runs(value(argument), runs, device)
-    if isinstance(value, Tensor) and value.ndim:
-        from_left = value.reshape(value.shape + (1,) * (len(runs) - value.ndim))
-        return from_left.broadcast_to(runs).reshape(-1).to(device, non_blocking=True)
-    return value
+def _like(leaf: Any, fresh: Any) -> Any:
+    return _copy(fresh)
 
 
 def _views(rows: Tensor, runs: tuple[int, ...], shapes: dict[str, tuple[int, ...]]) -> Tensors:
@@ -212,37 +74,40 @@ def _views(rows: Tensor, runs: tuple[int, ...], shapes: dict[str, tuple[int, ...
 class _Part:
     """One optimizer of a chain at work; see `dlnotes.numpy.training`."""
 
-    def __init__(self, optimizer: Optimizer, loop: _Loop, last: bool):
+    def __init__(self, optimizer: optimizers.Optimizer, loop: _Loop, last: bool):
         self.optimizer, self.add = optimizer, last
-        flat = getattr(optimizer, "elementwise", False)
+        flat = optimizers.is_elementwise(optimizer)
         self.grads, self.params = ({"": loop.grad_rows}, {"": loop.rows}) if flat else (loop.grads, loop.params)
         self.state = optimizer.init(self.params)
-        self.in_place = getattr(type(optimizer).update, "in_place", None) if last and flat else None
+        optimizers.leaves(self.state)  # refuses a state that could not be kept
+        self.in_place = last and optimizers.steps_in_place(optimizer)
+        self.update = functools.partial(optimizers.first_update, optimizer)
 
     def step(self) -> None:
-        if self.in_place is not None:
-            self.state = self.in_place(self.optimizer, self.grads, self.state, self.params)
+        if self.in_place:
+            self.state = self.optimizer.update_in_place(self.grads, self.state, self.params)
             return
-        updates, self.state = self.optimizer.update(self.grads, self.state, self.params)
+        updates, self.state = self.update(self.grads, self.state, self.params)
         for name, update in updates.items():
             if self.add:
                 self.params[name].add_(update)
             else:
                 self.grads[name].copy_(update)
+        self.update = self.optimizer.update
 
 
 class _Loop:
     """Everything that changes while `train` runs."""
 
-    def __init__(self, parameters: Tensors, optimizer: Optimizer, runs: tuple[int, ...], steps: int):
+    def __init__(self, parameters: Tensors, optimizer: optimizers.Optimizer, runs: tuple[int, ...], steps: int):
         self.runs, count = runs, math.prod(runs)
         self.shapes = {name: tuple(value.shape[len(runs) :]) for name, value in parameters.items()}
         self.rows = self.pack(parameters)
         self.grad_rows = torch.zeros_like(self.rows)
         self.params, self.grads = (_views(rows, (count,), self.shapes) for rows in (self.rows, self.grad_rows))
-        check_optimizer("optimizer", optimizer)
-        parts = optimizer.parts if isinstance(optimizer, Chain) else (optimizer,)
-        own = [_flat_runs(part, runs, self.rows.device) for part in parts]
+        optimizers.check_optimizer("optimizer", optimizer)
+        parts = optimizer.parts if isinstance(optimizer, optimizers.Chain) else (optimizer,)
+        own = [many_runs.cut(part, runs, device=self.rows.device) for part in parts]
         self.parts = [_Part(part, self, last=number == len(own)) for number, part in enumerate(own, 1)]
         self.step, self.losses = 0, self.rows.new_full((count, steps), math.nan)
         self.measures: dict[str, list[Tensor]] = {}
@@ -263,8 +128,15 @@ class _Loop:
     def resume(self, training: Training, generator: torch.Generator | None) -> None:
         """Take over from where a training stands."""
         count, self.step = len(self.rows), training.step
-        if len(_leaves([part.state for part in self.parts])) != len(training.state):
+        own = optimizers.leaves([part.state for part in self.parts])
+        if len(own) != len(training.state) or any(
+            isinstance(leaf, Tensor) and leaf.shape != getattr(kept, "shape", None)
+            for leaf, kept in zip(own, training.state, strict=True)
+        ):
             raise ValueError("resume must be a training of the same optimizer, got one with another state")
+        if (generator is None) != (not training.generators):
+            given = f"{'none' if generator is None else 'one'}, and resume has {len(training.generators)}"
+            raise ValueError(f"generator must be given as it was at first, got {given}")
         self.rows.copy_(self.pack(training.parameters))
         self.losses[:, : self.step] = training.losses.reshape(count, -1)
         self.measures = {name: list(value.reshape(count, -1).T) for name, value in training.measures.items()}
@@ -276,9 +148,9 @@ class _Loop:
         self.order, self.position = training.order, training.position
         for state in training.generators:
             generator.set_state(state)
-        leaves = iter(training.state)
+        fresh = iter(training.state)
         for part in self.parts:
-            part.state = _refill(part.state, leaves)
+            part.state = optimizers.refilled(part.state, fresh, _like)
 
     def result(self, generator: torch.Generator | None) -> Training:
         """Give where the training stands."""
@@ -294,7 +166,7 @@ class _Loop:
             else ~self.active.reshape(runs),
             stopped_at=self.stopped_at.reshape(runs).clone(),
             best=None if self.best is None else _views(self.best, runs, self.shapes),
-            state=[_copy(leaf) for leaf in _leaves([part.state for part in self.parts])],
+            state=[_copy(leaf) for leaf in optimizers.leaves([part.state for part in self.parts])],
             order=self.order,
             position=self.position,
             generators=[] if generator is None else [generator.get_state()],
@@ -304,27 +176,35 @@ class _Loop:
         """Give what one measure was so far."""
         return torch.stack(self.measures[name], dim=-1).reshape(*self.runs, -1)
 
-    def measure(self, measure: Callable | None, every: int, keep_best: str | None, stop: Callable | None) -> None:
+    def measure(self, asked: _Measuring) -> None:
         """If it is time, measure every run, keep the best parameters, and stop the runs that are to be stopped."""
-        every = checks.integer("measure_every", every, at_least=1)
-        if measure is None or self.step % every or self.step in self.measured_at[-1:]:
+        if asked.measure is None or self.step % asked.every or self.step in self.measured_at[-1:]:
             return
-        for name, value in measure(self.params).items():
+        found = checks.instance(
+            "what measure gives", asked.measure(self.params), Mapping, "a mapping from names to numbers"
+        )
+        for name, value in found.items():
+            value = torch.as_tensor(value, device=self.rows.device)
+            checks.broadcasts(f"measure {name!r}", value, (len(self.rows),), of="one a run")
             self.measures.setdefault(name, []).append(value.broadcast_to(len(self.rows)).clone())
         self.measured_at.append(self.step)
-        if keep_best is not None:
-            checks.choice("keep_best", keep_best, self.measures)
-            *before, now = self.measures[keep_best]
-            better = now < torch.stack([torch.full_like(now, math.inf), *before]).nan_to_num(
-                math.inf, math.inf, -math.inf
-            ).amin(0)
-            self.best = self.rows.clone() if self.best is None else self.best
-            self.best = torch.where(better[:, None], self.rows, self.best)
-        if stop is not None:
-            stopped = stop({name: self.history(name) for name in self.measures})
-            going = ~torch.as_tensor(stopped, device=self.rows.device).broadcast_to(self.runs).reshape(-1)
+        if asked.keep_best is not None:
+            self.keep_best(checks.choice("keep_best", asked.keep_best, self.measures), asked.largest_is_best)
+        if asked.stop is not None:
+            stopped = torch.as_tensor(
+                asked.stop({name: self.history(name) for name in self.measures}), device=self.rows.device
+            )
+            checks.broadcasts("what stop gives", stopped, self.runs, of="runs")
+            going = ~stopped.broadcast_to(self.runs).reshape(-1)
             self.active = going if self.active is None else self.active & going
             self.ended = not bool(self.active.any())
+
+    def keep_best(self, name: str, largest_is_best: bool) -> None:
+        """Keep the parameters of the runs whose measure is better than all before it; nan is not."""
+        *before, now = [-value if largest_is_best else value for value in self.measures[name]]
+        least = torch.stack([torch.full_like(now, math.inf), *before]).nan_to_num(math.inf, math.inf, -math.inf).amin(0)
+        self.best = self.rows.clone() if self.best is None else self.best
+        self.best = torch.where((now < least)[:, None], self.rows, self.best)
 
     def next_batch(self, data: _Data, generator: torch.Generator) -> Tensor:
         """Draw the numbers of the next batch's examples, a row a run; shuffle where an epoch begins."""
@@ -334,14 +214,23 @@ class _Loop:
         self.position += 1
         return self.order[:, (self.position - 1) * data.batch_size : self.position * data.batch_size]
 
-    def advance(self, gradient: Callable, data: _Data, generator: torch.Generator | None, noisy: bool) -> Tensor:
+    def prepare(
+        self, gradient: Callable | optimizers.PreparedGradient, data: _Data, generator: torch.Generator | None
+    ) -> Callable:
+        """Give what is to be called in every step."""
+        if isinstance(gradient, optimizers.PreparedGradient):
+            return gradient.prepare(self.params, *data.take(None), out=self.grads, generators=generator)
+        return gradient
+
+    def advance(self, gradient: Callable, data: _Data, generator: torch.Generator | None) -> Tensor:
         """Take one step in every run, and give the losses before it."""
         batch = None if data.batch_size is None else self.next_batch(data, generator)
-        options = {"generators": generator} if noisy else {}
-        losses, grads = gradient(self.params, *data.take(batch), **options)
-        checks.same_names("gradients", grads, "parameters", self.grads)
-        for name, kept in self.grads.items():
-            kept.copy_(grads[name])
+        losses, grads = gradient(self.params, *data.take(batch))
+        if grads is not self.grads:
+            checks.same_names("gradients", grads, "parameters", self.grads)
+            for name, kept in self.grads.items():
+                kept.copy_(checks.same_shape(f"gradients[{name!r}]", grads[name], "its parameter", kept))
+        checks.shaped("losses", losses, self.rows.shape[:1], of="one a run")
         before = None if self.active is None else self.rows.clone()
         for part in self.parts:
             part.step()
@@ -354,12 +243,22 @@ class _Loop:
         return losses.reshape(self.runs)
 
 
+class _Measuring(NamedTuple):
+    """What is measured while a training runs, and what for."""
+
+    measure: Callable | None
+    every: int
+    keep_best: str | None
+    largest_is_best: bool
+    stop: Callable | None
+
+
 class _Data(NamedTuple):
     """The examples, and how batches are taken from them."""
 
     inputs: Tensor
     targets: Tensor
-    per_run: bool
+    own_examples: bool
     examples: int
     batch_size: int | None
 
@@ -367,7 +266,7 @@ class _Data(NamedTuple):
         """Give the inputs and targets of a batch."""
         if batch is None:
             return self.inputs, self.targets
-        if self.per_run:
+        if self.own_examples:
             own = torch.arange(len(batch), device=batch.device)[:, None]
             return self.inputs[own, batch], self.targets[own, batch]
         return self.inputs[batch], self.targets[batch]
@@ -378,17 +277,18 @@ def train(
     parameters: Tensors,
     inputs: Shaped[Tensor, "..."],
     targets: Shaped[Tensor, "..."],
-    optimizer: Optimizer,
+    optimizer: optimizers.Optimizer,
     *,
     steps: int,
     batch_size: int | None = None,
     generator: torch.Generator | None = None,
     runs: tuple[int, ...] = (),
-    gradient: Callable | None = None,
+    gradient: Callable | optimizers.PreparedGradient | None = None,
     data_per_run: bool = False,
     measure: Callable | None = None,
     measure_every: int = 100,
     keep_best: str | None = None,
+    largest_is_best: bool = False,
     stop: Callable | None = None,
     progress: Callable | None = None,
     resume: Training | None = None,
@@ -397,22 +297,31 @@ def train(
 
     Equation, arguments and errors as in `dlnotes.numpy.training.train`, but for these: one generator draws the batches
     of all runs, and `gradient` is called without autograd, so that one that needs it has to turn it on. With `stop` the
-    host waits for the device at each measurement. The result's tensors can be saved with `torch.save`.
+    host waits for the device at each measurement. `save` and `load` keep
+    the result in a file.
     """
     runs = checks.shape("runs", runs, at_least=1)
+    steps = checks.integer("steps", steps, at_least=0 if resume is None else _checked_resume(resume, parameters).step)
+    measure_every = checks.integer("measure_every", measure_every, at_least=1)
     data = _checked_data(parameters, inputs, targets, runs, data_per_run, batch_size, generator)
-    loop = _Loop(parameters, optimizer, runs, checks.integer("steps", steps, at_least=0))
+    loop = _Loop(parameters, optimizer, runs, steps)
     if resume is not None:
         loop.resume(resume, generator)
-    gradient = network.loss_and_gradient if gradient is None else gradient
-    noisy = "generators" in inspect.signature(gradient).parameters
-    loop.measure(measure, measure_every, keep_best, stop)
+    gradient = loop.prepare(network.loss_and_gradient if gradient is None else gradient, data, generator)
+    measuring = _Measuring(measure, measure_every, keep_best, largest_is_best, stop)
+    loop.measure(measuring)
     while loop.step < steps and not loop.ended:
-        losses = loop.advance(gradient, data, generator, noisy)
-        loop.measure(measure, measure_every, keep_best, stop)
+        losses = loop.advance(gradient, data, generator)
+        loop.measure(measuring)
         if progress is not None:
             progress(loop.step, steps, losses)
     return loop.result(generator)
+
+
+def _checked_resume(resume: Training, parameters: Tensors) -> Training:
+    checks.instance("resume", resume, Training, "what train or load gave")
+    checks.same_arrays("resume.parameters", resume.parameters, "parameters", parameters)
+    return resume
 
 
 def _checked_data(
@@ -420,45 +329,70 @@ def _checked_data(
     inputs: Tensor,
     targets: Tensor,
     runs: tuple[int, ...],
-    per_run: bool,
+    own_examples: bool,
     batch_size: int | None,
     generator: torch.Generator | None,
 ) -> _Data:
     """Check that parameters and examples fit the runs and each other."""
+    checks.instance("parameters", parameters, Mapping, "a mapping from names to arrays")
     checks.integer("number of parameters", len(parameters), at_least=1)
     for name, value in parameters.items():
-        checks.floating(f"parameters[{name!r}]", value)
-        checks.shaped(f"runs of parameters[{name!r}]", torch.empty(value.shape[: len(runs)]), runs, of="runs")
-    first = len(runs) if per_run else 0
+        checks.leading_axes(f"parameters[{name!r}]", checks.floating(f"parameters[{name!r}]", value), runs, of="runs")
+    first = len(runs) if own_examples else 0
     checks.instance("inputs", inputs, Tensor, "an array")
     checks.axis("inputs", inputs, first, at_least=1, described="examples")
-    leading = (*runs, inputs.shape[first]) if per_run else tuple(inputs.shape[:1])
+    leading = (*runs, inputs.shape[first]) if own_examples else tuple(inputs.shape[:1])
     for name, value in (("inputs", inputs), ("targets", targets)):
-        own = torch.empty(checks.instance(name, value, Tensor, "an array").shape[: len(leading)])
-        checks.shaped(f"runs and examples of {name}", own, leading, of="inputs and runs")
+        checks.leading_axes(name, checks.instance(name, value, Tensor, "an array"), leading, of="inputs and runs")
     if inputs.is_floating_point():
         inputs = inputs.to(next(iter(parameters.values())).dtype)
-    if per_run:
+    if own_examples:
         inputs, targets = (value.reshape(-1, *value.shape[first:]) for value in (inputs, targets))
     if batch_size is not None:
         checks.integer("batch_size", batch_size, at_least=1)
         checks.instance("generator", generator, torch.Generator, "given to draw batches")
-    return _Data(inputs, targets, per_run, leading[-1], batch_size)
+    return _Data(inputs, targets, own_examples, leading[-1], batch_size)
 
 
-def patience(name: str, measurements: int, at_least: float = 0.0) -> Callable:
-    """Stop a run when a measure has not been lowered for so many measurements.
+def patience(name: str, measurements: int, at_least: float = 0.0, *, largest_is_best: bool = False) -> Callable:
+    """Stop a run when a measure has not improved on its best for so many measurements.
 
-    Arguments and errors as in `dlnotes.numpy.training.patience`.
+    Equation, arguments and errors as in `dlnotes.numpy.training.patience`.
     """
     checks.integer("measurements", measurements, at_least=1)
     checks.real("at_least", at_least, at_least=0)
+    checks.instance("largest_is_best", largest_is_best, bool, "True or False")
 
     def stop(measures: dict[str, Tensor]) -> Tensor:
-        before, since = measures[name][..., :-measurements], measures[name][..., -measurements:]
-        if not before.shape[-1]:
-            return torch.zeros(before.shape[:-1], dtype=torch.bool, device=before.device)
-        least = before.nan_to_num(math.inf, math.inf, -math.inf).amin(-1, keepdim=True)
-        return ~(since < least - at_least).any(-1)
+        values = measures[checks.choice("name", name, measures)].to(torch.float64)
+        return overfitting.waits_since_best(values, at_least, largest_is_best=largest_is_best) >= measurements
 
     return stop
+
+
+def save(path: Path | str, training: Training) -> Training:
+    """Write a training to a file in PyTorch's format, whole or not at all.
+
+    Arguments and errors as in `dlnotes.numpy.training.save`.
+    """
+    checks.instance("training", training, Training, "what train gave")
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    torch.save(training._asdict(), unfinished)
+    unfinished.replace(path)
+    return training
+
+
+def load(path: Path | str, *, device: torch.device | str | None = None) -> Training:
+    """Read what `save` wrote.
+
+    Arguments and errors as in `dlnotes.numpy.training.load`. Nothing in the file is run.
+
+    Args:
+        path: The file.
+        device: Where the tensors are to lie; by default where they lay.
+    """
+    try:
+        return Training(**torch.load(path, map_location=device, weights_only=True))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"path must be a file that save wrote, got {path}") from error

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
-from dlnotes.torch import training
+from dlnotes import checks, optimizers
+from dlnotes.torch import gradient_clipping, many_runs
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -19,12 +19,20 @@ Arrays = dict[str, Tensor]
 Number = float | Tensor | Callable
 
 
+def _working(name: str, array: Tensor) -> Tensor:
+    """Give numbers of 16 bits in float32, so that they are rounded once, at the end."""
+    return checks.floating(name, array).to(torch.promote_types(array.dtype, torch.float32))
+
+
+def _sign(w: Tensor) -> Tensor:
+    return torch.where(w.isnan(), w, w.sign())  # torch takes the sign of nan for 0
+
+
 def _strength(name: str, value: float | Tensor, weight: Tensor) -> float | Tensor:
     """Shape a strength, one or one a run, to multiply a weight."""
-    checks.floating("weight", weight)
     if isinstance(checks.reals(name, value, at_least=0), Tensor):
         checks.shaped(name, value, weight.shape[: value.ndim], of="the leading axes of weight")
-    return training.per_run(value, weight)
+    return many_runs.aligned(value, weight)
 
 
 def _total(terms: Tensor, run_axes: int, *strengths: float | Tensor) -> Float[Tensor, "*runs"]:
@@ -42,7 +50,8 @@ def l1_penalty(
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.l1_penalty`.
     """
-    return _total(_strength("strength", strength, weight) * weight.abs(), run_axes, strength)
+    w = _working("weight", weight)
+    return _total(_strength("strength", strength, w) * w.abs(), run_axes, strength).to(weight.dtype)
 
 
 def l1_gradient(weight: Float[Tensor, "*shape"], strength: float | Float[Tensor, "*runs"]) -> Float[Tensor, "*shape"]:
@@ -50,7 +59,8 @@ def l1_gradient(weight: Float[Tensor, "*shape"], strength: float | Float[Tensor,
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.l1_gradient`.
     """
-    return _strength("strength", strength, weight) * weight.sign()
+    w = _working("weight", weight)
+    return (_strength("strength", strength, w) * _sign(w)).to(weight.dtype)
 
 
 def l2_penalty(
@@ -60,7 +70,8 @@ def l2_penalty(
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.l2_penalty`.
     """
-    return _total(_strength("strength", strength, weight) / 2 * weight * weight, run_axes, strength)
+    w = _working("weight", weight)
+    return _total(_strength("strength", strength, w) / 2 * w * w, run_axes, strength).to(weight.dtype)
 
 
 def l2_gradient(weight: Float[Tensor, "*shape"], strength: float | Float[Tensor, "*runs"]) -> Float[Tensor, "*shape"]:
@@ -68,7 +79,8 @@ def l2_gradient(weight: Float[Tensor, "*shape"], strength: float | Float[Tensor,
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.l2_gradient`.
     """
-    return _strength("strength", strength, weight) * weight
+    w = _working("weight", weight)
+    return (_strength("strength", strength, w) * w).to(weight.dtype)
 
 
 def elastic_net_penalty(
@@ -81,8 +93,9 @@ def elastic_net_penalty(
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.elastic_net_penalty`.
     """
-    strength1, strength2 = _strength("l1", l1, weight), _strength("l2", l2, weight)
-    return _total(strength1 * weight.abs() + strength2 / 2 * weight * weight, run_axes, l1, l2)
+    w = _working("weight", weight)
+    strength1, strength2 = _strength("l1", l1, w), _strength("l2", l2, w)
+    return _total(strength1 * w.abs() + strength2 / 2 * w * w, run_axes, l1, l2).to(weight.dtype)
 
 
 def elastic_net_gradient(
@@ -92,7 +105,8 @@ def elastic_net_gradient(
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.elastic_net_gradient`.
     """
-    return _strength("l1", l1, weight) * weight.sign() + _strength("l2", l2, weight) * weight
+    w = _working("weight", weight)
+    return (_strength("l1", l1, w) * _sign(w) + _strength("l2", l2, w) * w).to(weight.dtype)
 
 
 def soft_threshold(x: Float[Tensor, "*shape"], threshold: float | Float[Tensor, "*runs"]) -> Float[Tensor, "*shape"]:
@@ -100,11 +114,11 @@ def soft_threshold(x: Float[Tensor, "*shape"], threshold: float | Float[Tensor, 
 
     Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.soft_threshold`.
     """
-    checks.floating("x", x)
+    working = _working("x", x)
     if isinstance(checks.reals("threshold", threshold, at_least=0), Tensor):
         checks.shaped("threshold", threshold, x.shape[: threshold.ndim], of="the leading axes of x")
-    bound = training.per_run(threshold, x)
-    return x - x.clamp(-bound, bound)
+    bound = many_runs.aligned(threshold, working)
+    return (working - working.clamp(-bound, bound)).to(x.dtype)
 
 
 def max_norm(
@@ -118,10 +132,8 @@ def max_norm(
     checks.rank("weight", checks.floating("weight", weight), at_least=run_axes + 2)
     if isinstance(checks.reals("limit", limit, above=0), Tensor):
         checks.shaped("limit", limit, weight.shape[:run_axes][: limit.ndim], of="the runs of weight")
-    incoming = tuple(range(run_axes + 1, weight.ndim))
-    lengths = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
-    bound = training.per_run(limit, lengths)
-    return weight * (bound / lengths.clamp(min=bound))
+        limit = limit.reshape(limit.shape + (1,) * (weight.ndim - limit.ndim))
+    return gradient_clipping.shorten_units(weight, limit, run_axes)
 
 
 class PenaltyState(NamedTuple):
@@ -157,13 +169,13 @@ class PenaltyGradient(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("l1", self.l1)
-        training.check_rate("l2", self.l2)
+        optimizers.check_rate("l1", self.l1)
+        optimizers.check_rate("l2", self.l2)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the gradient of the penalized cost."""
-        l1, l2 = training.at_step(self.l1, state.step), training.at_step(self.l2, state.step)
+        l1, l2 = many_runs.at_step(self.l1, state.step), many_runs.at_step(self.l2, state.step)
         chosen = [name for name in grads if name.endswith(self.suffix)]
         penalized = {name: grads[name] + elastic_net_gradient(params[name], l1, l2) for name in chosen}
         return {**grads, **penalized}, PenaltyState(state.step + 1)
@@ -181,16 +193,16 @@ class DecoupledWeightDecay(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("strength", self.strength)
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the update with the decay in it."""
-        strength, rate = training.at_step(self.strength, state.step), training.at_step(self.learning_rate, state.step)
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
         share = rate * strength
         chosen = [name for name in grads if name.endswith(self.suffix)]
-        decayed = {name: grads[name] - training.per_run(share, params[name]) * params[name] for name in chosen}
+        decayed = {name: grads[name] - l2_gradient(params[name], share) for name in chosen}
         return {**grads, **decayed}, PenaltyState(state.step + 1)
 
 
@@ -206,13 +218,13 @@ class ProximalL1(_Penalty):
     suffix: str = ""
 
     def __post_init__(self) -> None:
-        training.check_rate("strength", self.strength)
-        training.check_rate("learning_rate", self.learning_rate)
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
         checks.instance("suffix", self.suffix, str, "a string")
 
     def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
         """Give the update that lands where soft thresholding puts the step; on zeros it lands exactly."""
-        strength, rate = training.at_step(self.strength, state.step), training.at_step(self.learning_rate, state.step)
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
         threshold = rate * strength
         chosen = [name for name in grads if name.endswith(self.suffix)]
         moved = {name: soft_threshold(params[name] + grads[name], threshold) - params[name] for name in chosen}

@@ -30,23 +30,23 @@ def by_feature(name, **extra):
     ]
 
 
-def running(backend, array, features=3):
-    return backend.RunningStatistics(array(np.zeros(features)), array(np.ones(features)), 1)
+def running(backend, array, features=3, variance=1.0):
+    return backend.RunningStatistics(array(np.zeros(features)), array(np.full(features, variance)), 1)
 
 
 def inference(**changed):
     def kwargs(backend, array):
-        statistics = running(backend, array, changed.get("features", 3))
-        given = full(**{key: value for key, value in changed.items() if key != "features"})
+        statistics = running(backend, array, changed.get("features", 3), changed.get("variance", 1.0))
+        given = full(**{key: value for key, value in changed.items() if key not in ("features", "variance")})
         given = {key: array(value) if isinstance(value, np.ndarray) else value for key, value in given.items()}
         return {**given, "running": statistics}
 
     return kwargs
 
 
-def inference_backward(grad_output, features=3):
+def inference_backward(grad_output, features=3, variance=1.0):
     def kwargs(backend, array):
-        statistics = running(backend, array, features)
+        statistics = running(backend, array, features, variance)
         return {"grad_output": array(grad_output), "x": array(X), "scale": array(ONES), "running": statistics}
 
     return kwargs
@@ -91,10 +91,13 @@ CASES = [
     ("group_norm", full(groups=2), ValueError, "x"),
     ("group_norm", full(groups=0), ValueError, "groups"),
     ("batch_norm_inference", inference(features=2), ValueError, "running"),
+    ("batch_norm_inference", inference(variance=-1.0), ValueError, "running.variance"),
+    ("batch_norm_inference", inference(variance=np.nan), ValueError, "running.variance"),
     ("batch_norm_inference", inference(x=X.astype(int)), TypeError, "x"),
     ("batch_norm_inference", inference(scale=np.ones(2)), ValueError, "scale"),
     ("batch_norm_inference_backward", inference_backward(X[:2]), ValueError, "grad_output"),
     ("batch_norm_inference_backward", inference_backward(X, 2), ValueError, "running"),
+    ("batch_norm_inference_backward", inference_backward(X, variance=-1e-3), ValueError, "running.variance"),
     ("initial_running_statistics", {"features": 0}, ValueError, "features"),
     ("update_running_statistics", update(3, 1.5), ValueError, "momentum"),
     ("update_running_statistics", update(2, 0.1), ValueError, "running"),

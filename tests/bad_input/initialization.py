@@ -22,18 +22,6 @@ OF_FANS = (
 OF_ANY_SHAPE = ("normal", "uniform", "truncated_normal")
 
 CASES = [
-    ("fans", {"shape": (3,)}, ValueError, "shape"),
-    ("fans", {"shape": (3, 0)}, ValueError, "shape"),
-    ("fans", {"shape": (3, 4.0)}, TypeError, "shape"),
-    ("fans", {"shape": 3}, TypeError, "shape"),
-    ("fans", {"shape": (True, 3)}, TypeError, "shape"),
-    ("lecun_variance", {"fan_in": 0}, ValueError, "fan_in"),
-    ("lecun_variance", {"fan_in": 2.5}, TypeError, "fan_in"),
-    ("xavier_variance", {"fan_in": 0, "fan_out": 3}, ValueError, "fan_in"),
-    ("xavier_variance", {"fan_in": 3, "fan_out": 0}, ValueError, "fan_out"),
-    ("he_variance", {"fan_in": 0}, ValueError, "fan_in"),
-    ("he_variance", {"fan_in": 3, "negative_slope": np.inf}, ValueError, "negative_slope"),
-    ("pytorch_default_variance", {"fan_in": -1}, ValueError, "fan_in"),
     ("scaled", {"noise": np.ones((2, 3)), "scale": -1.0}, ValueError, "scale"),
     ("scaled", {"noise": np.ones((2, 3)), "scale": np.nan}, ValueError, "scale"),
     ("scaled", {"noise": np.ones((2, 3)), "scale": np.ones(3)}, ValueError, "scale"),
@@ -68,8 +56,6 @@ CASES = [
     ("uniform", {**SHAPED, "bound": np.ones(2), "runs": (3,)}, ValueError, "bound"),
     ("truncated_normal", {**SHAPED, "bound": 0.05}, ValueError, "bound"),
     ("truncated_normal", {**SHAPED, "bound": np.inf}, ValueError, "bound"),
-    ("truncated_deviation", {"bound": 0.0}, ValueError, "bound"),
-    ("truncated_deviation", {"bound": "2"}, TypeError, "bound"),
     ("orthogonalize", {"noise": np.ones(3)}, ValueError, "noise"),
     ("orthogonalize", {"noise": np.ones((3, 3), dtype=int)}, TypeError, "noise"),
     ("unit_variance", {"weights": WEIGHTS, "inputs": INPUTS[0]}, ValueError, "inputs"),
@@ -103,9 +89,26 @@ CASES = [
     ("slope_moment", {"activation": "relu", "variance": np.array([1.0, np.nan])}, ValueError, "variance"),
     ("gain", {"activation": "step"}, ValueError, "activation"),
     ("gain", {"activation": np.tanh}, TypeError, "activation"),
-    ("residual_scale", {"blocks": 0}, ValueError, "blocks"),
-    ("mup", {"shape": (3,), "layer": "input"}, ValueError, "shape"),
-    ("mup", {"shape": (3, 4), "layer": "first"}, ValueError, "layer"),
-    ("mup", {"shape": (3, 4), "layer": "input", "optimizer": "lion"}, ValueError, "optimizer"),
-    ("residual_scale", {"blocks": 1.5}, TypeError, "blocks"),
+    *(
+        (name, {"activation": "relu", **numbers}, error, argument)
+        for name in ("correlation_map", "correlation_map_slope")
+        for numbers, error, argument in (
+            ({"correlation": 1.01}, ValueError, "correlation"),
+            ({"correlation": np.array([0.0, np.nan])}, ValueError, "correlation"),
+            ({"correlation": "1"}, TypeError, "correlation"),
+            ({"correlation": 0.5, "variance": 0.0}, ValueError, "variance"),
+            ({"correlation": np.zeros(3), "variance": np.ones(2)}, ValueError, "variance"),
+        )
+    ),
+    ("correlation_map", {"activation": "step", "correlation": 0.5}, ValueError, "activation"),
+    ("correlation_map_slope", {"activation": 3, "correlation": 0.5}, TypeError, "activation"),
+    ("correlation_fixed_point", {"activation": "relu", "variance": -1.0}, ValueError, "variance"),
+    ("correlation_fixed_point", {"activation": "step"}, ValueError, "activation"),
+    ("moment_map_slope", {"activation": "relu", "variance": 0.0}, ValueError, "variance"),
+    ("moment_map_slope", {"activation": "step", "variance": 1.0}, ValueError, "activation"),
+    ("mean_cosine", {"signal": np.ones(3)}, ValueError, "signal"),
+    ("mean_cosine", {"signal": np.ones((3, 2), dtype=int)}, TypeError, "signal"),
+    ("forward_cosines", {"weights": WEIGHTS[1:], "inputs": INPUTS}, ValueError, "weights"),
+    ("forward_cosines", {"weights": WEIGHTS, "inputs": INPUTS[0]}, ValueError, "inputs"),
+    ("forward_cosines", {"weights": WEIGHTS, "inputs": INPUTS, "activation": "step"}, ValueError, "activation"),
 ]

@@ -13,6 +13,7 @@ CASES = [
     ("average_weights", {"beta": 1.0, "steps": 3}, ValueError, "beta"),
     ("average_weights", {"beta": 0.5, "steps": -1}, ValueError, "steps"),
     ("effective_window", {"beta": 1.0}, ValueError, "beta"),
+    ("mean_age", {"beta": 1.0}, ValueError, "beta"),
     ("contraction", {"curvature": 1.0, "learning_rate": 0.1}, TypeError, "curvature"),
     ("contraction", {"curvature": X, "learning_rate": -0.1}, ValueError, "learning_rate"),
     ("contraction", {"curvature": X, "learning_rate": 0.1, "beta": -0.1}, ValueError, "beta"),

@@ -127,8 +127,6 @@ It takes $2/n$.
 ## Reference
 
 ::: dlnotes.numpy.initialization
-
-::: dlnotes.torch.initialization
 """
 
 FILES = {

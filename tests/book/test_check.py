@@ -282,7 +282,7 @@ REFERENCES = {
     "undefined link": added("«See [x][y].", "link", "defined nowhere"),
     "undocumented name": added("«See [x][dlnotes.numpy.initialization.he].", "link", "no page documents"),
     "API twice": Case("::: dl", "::: dlnotes.numpy.initialization\n\n«::: dl", "api", "is documented already in"),
-    "kernel without API": Case("/// kernel", "«/// kernel", "kernel", "no page documents dlnotes.numpy.init", "link"),
+    "kernel without API": Case("/// kernel", "«/// kernel", "kernel", "no page documents dlnotes.numpy", "link api"),
     "API of no module": added("«::: dlnotes.numpy.momentum", "api", "there is no dlnotes.numpy.momentum"),
     "API of no name": added(
         "«::: dlnotes.numpy.initialization.he", "api", "there is no dlnotes.numpy.initialization.he"
@@ -383,6 +383,24 @@ OUTSIDE = {
         '  confirmed: "no"\n' + small_book.FILES["docs/references.yaml"].replace("glorot2010", "he2015"),
         ["docs/references.yaml:8: bibliography: no page cites he2015"],
     ),
+    "claims counted in the README": (
+        "README_md",
+        "# Small\n",
+        "# Small\n\nFive study notes make\n138 claims.\n",
+        ["README.md:4: count: 138 claims: there are 2"],
+    ),
+    "chapters counted on the home page": (
+        "docs_index_md",
+        "# Home\n",
+        "# Home\n\nTwo chapters, and Five\nnotes.\n",
+        ["docs/index.md:3: count: Two chapters: there are 1"],
+    ),
+    "claims counted in a chapter": (
+        "docs_chapters_initialization_md",
+        "## What the notes say\n",
+        "## What the notes say\n\nSeven statements are settled here.\n",
+        ["docs/chapters/initialization.md:71: count: Seven statements: there are 1"],
+    ),
     "another project in the README": (
         "README_md",
         "pip install -e .",
@@ -467,6 +485,41 @@ def test_what_is_open_is_told_and_breaks_nothing(tmp_path: Path, capsys: pytest.
     ]
 
 
+def test_a_claim_whose_evidence_is_to_be_written_is_not_settled(tmp_path: Path) -> None:
+    text = small_book.CHAPTER.replace("Here it is:", "TODO the evidence.")
+    book = small_book.write(tmp_path, docs_chapters_initialization_md=text)
+    assert check.unsettled(book) == ["docs/chapters/initialization.md: claims not settled yet: he-variance"]
+    assert check.tally(book) == "3 pages, 1 chapter, 0 of 2 claims settled"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("docs/claims.yaml", "verdict: holds", "verdict: true", "docs/claims.yaml:1: claims: verdict must be"),
+        (
+            "docs/references.yaml",
+            "- key: glorot2010\n  authors",
+            "- authors",
+            "docs/references.yaml:1: references: the f",
+        ),
+        (PAGE, "/// claim | he", "//// claim | he", f"{PAGE}:71: directive: claim is never closed by ////"),
+        (PAGE, "/// solution", "//// solution", f"{PAGE}:87: directive: exercise is never closed by ////"),
+        (PAGE, "## Reference", "<!-- later\n\n## Reference", f"{PAGE}:118: comment: this comment is never closed"),
+    ],
+)
+def test_what_hides_the_rest_is_told_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, message: str
+) -> None:
+    book = small_book.write(tmp_path, docs_index_md="# Home\n\nIt costs $5.\n")
+    path = tmp_path / file
+    assert old in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    assert check.run(book) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(message)
+    assert told[1:] == ["the rest is checked when this is mended"]
+
+
 def test_breaches_are_printed_with_path_line_and_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = small_book.write(tmp_path, docs_index_md="# Home\n\nIt costs $5.\n")
     assert check.run(book) == 1
@@ -498,6 +551,8 @@ def large_book(root: Path, chapters: int) -> layout.Layout:
         ),
     )
     book.page("initialization").unlink()
+    for kind in ("numpy", "torch"):  # else no page describes these
+        (book.package / kind / "initialization.py").unlink()
     for number, stem in enumerate(stems):
         text = small_book.CHAPTER.replace("initialization", stem).replace("he-variance", f"claim-{number}")
         text = text.replace("leaky-gain", f"gain-{number}").replace("check_leaky_gain", f"check_gain_{number}")
@@ -525,7 +580,7 @@ def test_a_book_of_21_chapters_is_checked_in_well_under_three_seconds(tmp_path: 
     for _ in range(3):
         pages._parsed.cache_clear()
         source._read.cache_clear()
-        start = time.perf_counter()
+        start = time.process_time()  # tests run beside each other
         assert [str(breach) for breach in check.check(book)] == []
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 3, seconds

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dlnotes import __main__ as commands
-from dlnotes.book import figures
+from dlnotes.book import drawing
 from tests.book import small_book
 
 
@@ -31,7 +31,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         done.append((command[1:], settings["cwd"]))
         return subprocess.CompletedProcess(command, 3 if "fails" in done else 0)
 
-    monkeypatch.setattr(figures, "draw", lambda layout, stems: done.append(stems))
+    monkeypatch.setattr(drawing, "draw", lambda layout, stems: done.append(stems))
     monkeypatch.setattr(subprocess, "run", run)
     return done
 
@@ -45,8 +45,8 @@ def test_check_gives_the_exit_code_of_what_it_finds(book: Path, capsys: pytest.C
 
 def test_figures_are_drawn_for_the_chapters_named(book: Path, steps: list[Any]) -> None:
     assert commands.main(["figures"]) == 0
-    assert commands.main(["figures", "initialization"]) == 0
-    assert steps == [None, ["initialization"]]
+    assert commands.main(["figures", "initialization", "initialization/relu-depth"]) == 0
+    assert steps == [None, ["initialization", "initialization/relu-depth"]]
 
 
 def test_site_checks_draws_and_builds_in_this_order(
@@ -74,7 +74,17 @@ def test_a_build_that_fails_is_told(book: Path, steps: list[Any], capsys: pytest
     assert "failed with exit code 3" in capsys.readouterr().err
 
 
-def test_serve_draws_and_serves(book: Path, steps: list[Any]) -> None:
+def test_serve_draws_and_serves(book: Path, steps: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "execve", lambda _, command, settings: steps.append((command[1:], Path.cwd())))
+    monkeypatch.setattr(commands, "_call", lambda layout, *words: None)
+    assert commands.main(["serve"]) == 0
+    assert steps == [None, (["-m", "mkdocs", "serve"], book)]
+
+
+def test_serve_calls_the_builder_where_a_process_cannot_become_another(
+    book: Path, steps: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "BECOMES_THE_BUILDER", False)
     assert commands.main(["serve"]) == 0
     assert steps == [None, (["-m", "mkdocs", "serve"], book)]
 
@@ -83,9 +93,9 @@ def test_a_figure_that_fails_is_told(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def draw(layout: object, stems: object) -> None:
-        raise figures.FigureError("initialization/relu-depth: no")
+        raise drawing.FigureError("initialization/relu-depth: no")
 
-    monkeypatch.setattr(figures, "draw", draw)
+    monkeypatch.setattr(drawing, "draw", draw)
     assert commands.main(["figures"]) == 1
     assert capsys.readouterr().err == "dlnotes: initialization/relu-depth: no\n"
 
@@ -101,7 +111,10 @@ def test_run_runs_the_blocks_of_a_chapter(book: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(
     ("stem", "message"),
-    [("initialisation", "did you mean initialization?"), ("q", "the chapters are initialization")],
+    [
+        ("initialisation", "did you mean initialization?"),
+        ("q", "the chapters are initialization"),
+    ],
 )
 @pytest.mark.parametrize("command", ["run", "figures"])
 def test_a_chapter_that_is_not_there_is_named(
@@ -112,13 +125,88 @@ def test_a_chapter_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "../index"], "there is no chapter ../index; the chapters are initialization"),
+        (["run", "./initialization"], "there is no chapter ./initialization; did you mean initialization?"),
+        (["run", ""], "there is no chapter ''; the chapters are initialization"),
+        (["run", "empty"], "docs/chapters/empty.md has no block to run"),
+        (["figures", "../index"], "there is no chapter ..; the chapters are initialization"),
+        (["figures", "initialisation/relu-depth"], "there is no chapter initialisation; did you mean initialization?"),
+        (
+            ["figures", "initialization/relu-dept"],
+            "there is no figure initialization/relu-dept; did you mean initialization/relu-depth?",
+        ),
+        (["figures", "initialization/"], "there is no figure initialization/; there are relu-depth"),
+        (["figures", "empty"], "empty has no figures: dlnotes/figures/empty.py is missing"),
+        (["new-chapter", "con"], "'con' names a device on Windows, and no file can have its name"),
+    ],
+)
+def test_a_word_that_names_nothing_is_refused(
+    book: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(book)
+    (book / "docs" / "chapters" / "empty.md").write_text("# Empty\n")
+    assert commands.main(words) == 2
+    assert capsys.readouterr() == ("", f"dlnotes: {message}\n")
+
+
+def program(book: Path, *words: str, flags: tuple[str, ...] = (), **settings: Any) -> subprocess.Popen:
+    """Start a command as a reader would, in the small book."""
+    return subprocess.Popen(
+        [sys.executable, *flags, "-P", "-m", "dlnotes", *words],  # -P: its package must not hide the real one
+        cwd=book,
+        env={**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("lines", [1, 20_000])  # what fits into the pipe fails at the end only
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_pipe_that_is_closed_ends_a_command_without_a_word(book: Path, command: str, lines: int) -> None:
+    (book / "docs" / "chapters" / "initialization.md").write_text("```python\npass\n```\n\n" * lines)
+    reading, writing = os.pipe()
+    words = ["run", "initialization"] if command == "run" else [command]
+    started = program(book, *words, stdout=writing)
+    os.close(writing)
+    os.close(reading)
+    _, said = started.communicate(timeout=100)
+    assert (started.returncode, said) == (commands.CLOSED_PIPE, "")
+
+
+@pytest.mark.parametrize("words", [["figures"], ["site"]])
+def test_a_cache_that_cannot_be_written_is_told_at_once(
+    book: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (book / ".cache").write_text("a file in the way")
+    assert commands.main(["check"]) == 0  # it keeps formulas only to save time
+    capsys.readouterr()
+    assert commands.main(words) == 2
+    folder = book / ".cache" / "figures"
+    said = capsys.readouterr().err
+    assert said.startswith(f"dlnotes: {words[0]} cannot go on: {folder}"), said
+    assert said.count("\n") == 1
+
+
+def test_under_o_a_block_still_fails_by_its_own_assertion(book: Path) -> None:
+    page = book / "docs" / "chapters" / "initialization.md"
+    page.write_text("# A\n\n```python\nassert 1 + 1 == 3\n```\n")
+    started = program(book, "run", "initialization", flags=("-O",), stdout=subprocess.PIPE)
+    told, _ = started.communicate(timeout=60)
+    assert started.returncode == 1
+    assert "AssertionError" in told
+
+
+@pytest.mark.parametrize(
     ("command", "package"), [("check", "yaml"), ("check", "py_mini_racer"), ("site", "mkdocs"), ("figures", "tqdm")]
 )
 def test_a_missing_package_is_told_in_one_line(tmp_path: Path, command: str, package: str) -> None:
     small_book.write(tmp_path)
     code = f"import sys\nsys.modules[{package!r}] = None\n"
     if command == "site":
-        code += "from dlnotes.book import figures\nfigures.draw = lambda *_: None\n"
+        code += "from dlnotes.book import drawing\ndrawing.draw = lambda *_: None\n"
     code += f"from dlnotes import __main__\nsys.exit(__main__.main([{command!r}]))\n"
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code],  # -P: the small book's package must not hide the real one
@@ -153,5 +241,5 @@ def test_an_interrupt_ends_quietly(book: Path, monkeypatch: pytest.MonkeyPatch) 
     def draw(layout: object, stems: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(figures, "draw", draw)
+    monkeypatch.setattr(drawing, "draw", draw)
     assert commands.main(["figures"]) == 130

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import batch_normalization as signals
 from dlnotes.figures import batch_normalization_inference as prediction
 from dlnotes.figures import batch_normalization_mechanism as mechanism
@@ -37,7 +37,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("batch_normalization", name))
+    return drawing.numbers(layout.find(), drawing.Figure("batch_normalization", name))
 
 
 # --- the network of the chapter

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import gradient_checking as quotients
 from dlnotes.figures import gradient_checking_bugs as bugs
 from dlnotes.figures import gradient_checking_layers as layers
@@ -30,7 +30,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("gradient_checking", name))
+    return drawing.numbers(layout.find(), drawing.Figure("gradient_checking", name))
 
 
 def slope(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:

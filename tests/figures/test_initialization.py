@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import initialization as signals
 from dlnotes.figures import initialization_training as learning
 from dlnotes.numpy import initialization
@@ -33,7 +33,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("initialization", name))
+    return drawing.numbers(layout.find(), drawing.Figure("initialization", name))
 
 
 # --- histograms of deep tanh networks

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import objective as still
 from dlnotes.figures import objective_calibration as calibration
 from dlnotes.figures import objective_training as learning
@@ -34,7 +34,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("objective", name))
+    return drawing.numbers(layout.find(), drawing.Figure("objective", name))
 
 
 # --- losses over the margin

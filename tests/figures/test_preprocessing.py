@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlnotes import datasets
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import preprocessing as valleys
 from dlnotes.figures import preprocessing_layers as inside
 from dlnotes.figures import preprocessing_rows as unseen
@@ -37,7 +37,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("preprocessing", name))
+    return drawing.numbers(layout.find(), drawing.Figure("preprocessing", name))
 
 
 # --- descent in closed form
@@ -106,6 +106,13 @@ def test_wine_is_learned_in_one_step_in_tens_in_millions_and_in_hundreds_of_mill
     for form, steps_to_one_percent in enumerate((3.1e8, 1.9e6, 15)):
         crossing = shown.steps[np.argmax(shown.left[form, 1] <= 0.01)]
         assert steps_to_one_percent / 3 < crossing < 3 * steps_to_one_percent
+
+
+def test_no_table_is_the_original_one() -> None:
+    rows = valleys.resampled(30, 50, np.random.default_rng(0))
+    assert all(len(set(table)) < 30 for table in rows.tolist())
+    assert rows.min() == 0
+    assert rows.max() == 29
 
 
 # --- the cloud at each step
@@ -243,7 +250,8 @@ def test_new_rows_are_as_large_as_theory_says() -> None:
     rows = np.round(shown.ratios * 40)
     far = np.abs(rows - 40) > 8  # nearer, the draws are so skewed that their median is not their mean
     assert np.all(np.abs(np.log(shown.fresh[1] / shown.theory))[far] < 0.1)
-    assert shown.fresh[1].max() > 10
+    assert rows[shown.fresh[1].argmax()] == 41
+    assert 60 < shown.fresh[1].max() < 400
     assert shown.fresh[1, -1] == pytest.approx(401 / 358, rel=0.03)
 
 

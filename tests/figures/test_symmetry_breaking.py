@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes.book import figures, layout
+from dlnotes.book import drawing, layout
 from dlnotes.figures import symmetry_breaking as starts
 from dlnotes.figures import symmetry_breaking_scale as scales
 from dlnotes.numpy import gradient_checking, network, objective, symmetry_breaking
@@ -31,7 +31,7 @@ SMALL = {
 @functools.cache
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
-    return figures.numbers(layout.find(), figures.Figure("symmetry_breaking", name))
+    return drawing.numbers(layout.find(), drawing.Figure("symmetry_breaking", name))
 
 
 # --- five starts

@@ -161,10 +161,12 @@ def _shares(counts: list[int], size: int) -> list[int]:
 
 
 def kernels(root: Path) -> dict[str, Path]:
-    """The modules whose code is broken: every kernel of both backends."""
+    """The modules whose code is broken: every kernel of both backends, and of what stands once for both."""
+    package = root / "dlnotes"
+    shared = [package / f"{stem}.py" for stem in ("diagnosis", "measured", "optimizers", "precision", "weight_scales")]
+    paths = [*sorted((package / "numpy").glob("*.py")), *sorted((package / "torch").glob("*.py")), *shared]
     return {
-        f"dlnotes.{backend}.{path.stem}": path
-        for backend in ("numpy", "torch")
-        for path in sorted((root / "dlnotes" / backend).glob("*.py"))
-        if path.stem != "__init__"
+        ".".join(path.relative_to(root).with_suffix("").parts): path
+        for path in paths
+        if path.stem != "__init__" and path.is_file()
     }

@@ -43,6 +43,10 @@ CASES = {
     "clip_by_norm": [*over(0.5), *over(LIMITS, 2), *over(1e3), lambda backend, array: ((array(HUGE[:3]), 1.0, 1), {})],
     "clip_by_global_norm": [all_of(0.5), all_of(LIMITS, 2), all_of(1e3)],
     "unit_norms": [*over(), *over(2)],
+    "shorten_units": [
+        *over(0.5, 2),
+        lambda backend, array: ((array(HUGE[:3]), array(np.array([[1.0], [2.0], [3.0]])), 0), {}),
+    ],
     "clip_adaptively": [
         lambda backend, array, name=name: ((array(G[name]), array(W[name]), array(LIMITS), 1e-3, 2), {}) for name in G
     ]

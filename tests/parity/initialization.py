@@ -14,10 +14,6 @@ GRADIENT = RNG.standard_normal((6, 3))
 GRADIENT_OF_RUNS = RNG.standard_normal((2, 3, 6, 3))
 
 
-def arguments(*args, **kwargs):
-    return lambda backend, array: (args, kwargs)
-
-
 def arrays(*args):
     def case(backend, array):
         convert = {np.ndarray: array, list: lambda part: [array(item) for item in part]}
@@ -34,12 +30,6 @@ def own_activation(backend, array):
 
 
 CASES = {
-    "fans": [arguments((3, 4)), arguments((8, 4, 3)), arguments((8, 4, 3, 5)), arguments((1, 1))],
-    "lecun_variance": [arguments(1), arguments(300)],
-    "xavier_variance": [arguments(1, 1), arguments(300, 100)],
-    "he_variance": [arguments(300), arguments(300, 0.01), arguments(3, negative_slope=-1.0)],
-    "pytorch_default_variance": [arguments(1), arguments(300)],
-    "truncated_deviation": [arguments(2.0), arguments(0.1), arguments(50.0)],
     "scaled": [
         arrays(INPUTS, 0.3),
         arrays(INPUTS_OF_RUNS, np.array([[1.0, 2.0, 0.0], [0.5, 3.0, 1.0]])),
@@ -59,6 +49,18 @@ CASES = {
         arrays(WEIGHTS_OF_RUNS, INPUTS, "tanh"),
         arrays(WEIGHTS_OF_RUNS, INPUTS_OF_RUNS, "selu"),
         own_activation,
+    ],
+    "mean_cosine": [
+        arrays(INPUTS),
+        arrays(INPUTS_OF_RUNS),
+        arrays(np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])),
+        arrays(np.zeros((3, 2))),
+        (arrays(INPUTS.astype("f4")), 1e-6),
+    ],
+    "forward_cosines": [
+        arrays(WEIGHTS, INPUTS),
+        arrays(WEIGHTS_OF_RUNS, INPUTS, "tanh"),
+        arrays(WEIGHTS_OF_RUNS, INPUTS_OF_RUNS, "selu"),
     ],
     "forward_second_moments": [
         arrays(WEIGHTS, INPUTS),

@@ -24,6 +24,13 @@ CASES = {
         of(NOISE[0, :, 0], NOISE[1, 0, 0]),
         of(NOISE[0, :, 0, 0, 0], np.array(0.5)),
     ],
+    "waits_since_best": [
+        of(NOISE[:, :, 0, 0, 0]),
+        of(NOISE[0, :, 0, 0].astype(np.float32), 0.3, largest_is_best=True, baseline=0.5),
+        of(np.array([np.nan, 2.99, 2.81, 2.64, 2.6, 2.6]), 0.3, baseline=3.0),
+        of(np.array([np.inf, np.nan, -np.inf, 1.0])),
+        of(NOISE[:, :0, 0, 0, 0]),
+    ],
     "shift": [
         of(IMAGES, OFFSETS),
         of(IMAGES[0], OFFSETS, fill=-1.5),
@@ -33,6 +40,7 @@ CASES = {
     "flip": [of(IMAGES, MASK), of(IMAGES[0], MASK)],
     "add_noise": [of(IMAGES, NOISE, 0.3), of(IMAGES, NOISE, np.array([0.0, 2.0])), of(IMAGES[0], NOISE, 0.3)],
     "mixup": [
+        of(np.array([[1.0], [np.inf]]), np.eye(2), np.array([1, 0]), np.array([1.0, 0.0])),
         of(IMAGES, np.abs(NOISE[..., 0, 0, :]), PARTNER, SHARE),
         of(IMAGES[0].astype(np.float32), NOISE[0, :, 0, 0], PARTNER[0], SHARE[0]),
     ],

@@ -16,6 +16,18 @@ def at(*arguments, rates=RATES):
     ]
 
 
+def joined(step):
+    def case(backend, array):
+        parts = (lambda t: backend.warm_up(t, 0.3, 5), lambda t: backend.cosine(t, 0.3, 10))
+        return (step(array), (*parts, lambda t: backend.step_decay(t, 0.1, 3)), (5, 11)), {}
+
+    return case
+
+
+def wide(array):
+    return array(np.arange(50.0))
+
+
 CASES = {
     "step_decay": [*at(3), *at(5, 0.5), lambda backend, array: ((7, 0.1, 3, array(RATES[:1] + 0.1)), {})],
     "exponential_decay": at(0.9),
@@ -24,5 +36,6 @@ CASES = {
     "warm_up": [*at(10), *at(0)],
     "warm_up_stable_decay": [*at(5, 10, 12), *at(0, 0, 1, 0.2)],
     "exponential_sweep": at(2.0, 30, rates=RATES + 0.1),
+    "join": [joined(lambda array: 3), joined(lambda array: 12), joined(lambda array: array(STEPS)), joined(wide)],
     "Scale": [walk(-0.5), walk(RATES), walk(lambda step: 1.0 + step)],
 }

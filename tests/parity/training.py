@@ -1,30 +1,13 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-from tests.parity.adaptive_methods import BETAS, RATES, drawn, walk
+from dlnotes import optimizers
 from tests.parity.network import LABELS, X, parameters
-
-VALUES = drawn({"w": (4, 3), "b": (2,)}, (3, 2), 0, np.float64)
-
-
-class Halve:
-    """An optimizer that goes half the way down the gradient."""
-
-    def init(self, params):
-        return ()
-
-    def update(self, grads, state, params):
-        return {name: -0.5 * g for name, g in grads.items()}, state
-
-
-class Shift(Halve):
-    """An optimizer that adds the parameters to what it gets."""
-
-    def update(self, grads, state, params):
-        return {name: g + params[name] for name, g in grads.items()}, state
 
 
 def stopped(length, *arguments):
@@ -38,37 +21,7 @@ def stopped(length, *arguments):
 
 
 CASES = {
-    "Chain": [walk((Halve(), Shift(), Halve())), walk(())],
-    "chain": [walk(Halve(), Shift()), walk()],
-    "zeros_like": [lambda backend, array: (({name: array(value) for name, value in VALUES.items()},), {})],
-    "apply_updates": [
-        lambda backend, array: (
-            (
-                {name: array(value) for name, value in VALUES.items()},
-                {name: array(2 * value) for name, value in reversed(VALUES.items())},
-            ),
-            {},
-        )
-    ],
-    "check_optimizer": [
-        lambda backend, array: (("optimizer", Halve()), {}, lambda result, array: type(result).__name__)
-    ],
-    "check_rate": [lambda backend, array: (("rate", array(RATES)), {})],
-    "check_beta": [lambda backend, array: (("beta", array(BETAS)), {})],
-    "at_step": [
-        lambda backend, array: ((0.5, 3), {}),
-        lambda backend, array: ((2, 3), {}),
-        lambda backend, array: ((array(RATES), 3), {}),
-        lambda backend, array: ((array(RATES.astype(np.float32)), 3), {}),
-        lambda backend, array: ((lambda step: 0.5 * step, 3), {}),
-        lambda backend, array: ((lambda step: array(RATES) * step, 3), {}),
-    ],
     "patience": [stopped(length, 3, 0.1) for length in (1, 3, 4, 5)] + [stopped(5, 1), stopped(5, 2)],
-    "per_run": [
-        lambda backend, array: ((2, array(VALUES["w"])), {}),
-        lambda backend, array: ((array(RATES), array(VALUES["w"].astype(np.float32))), {}),
-        lambda backend, array: ((array(RATES[:, 0]), array(VALUES["w"])), {}),
-    ],
 }
 
 
@@ -85,7 +38,7 @@ def optimizer(backend, array, name, per_run=True):
         "momentum": lambda: momentum.Momentum(rate, 0.8, 0.3),
         "nesterov": lambda: momentum.Nesterov(rate, rate),
         "scheduled": lambda: adaptive.Adam(lambda step: schedules.cosine(step, rate, 10)),
-        "chain": lambda: backend.chain(
+        "chain": lambda: optimizers.chain(
             clipping.ClipByGlobalNorm(rate, 2), clipping.ClipByValue(0.1), adaptive.Adam(0.1)
         ),
         "partition": lambda: adaptive.Partition(
@@ -117,3 +70,19 @@ CASES["train"] = [
     for name in ("adam", "adamw", "momentum", "nesterov", "scheduled", "chain", "partition")
     if per_run or name not in ("nesterov", "scheduled", "chain")
 ]
+
+
+def kept(backend, array):
+    """Train a little, and name a file."""
+    arguments = parameters(array), array(X[0, 0]), array(LABELS[0, 0]), optimizer(backend, array, "adam")
+    return Path(tempfile.mkdtemp()) / "training", backend.train(*arguments, steps=3, runs=(2, 3))
+
+
+def loaded(backend, array):
+    path, training = kept(backend, array)
+    backend.save(path, training)
+    return (path,), {}, lambda found, array: (found.step, found.parameters, found.losses, found.state)
+
+
+CASES["save"] = [(lambda backend, array: (kept(backend, array), {}, lambda found, array: found.losses), 1e-9)]
+CASES["load"] = [(loaded, 1e-9)]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlnotes import measured
+
 GENERATOR = np.random.default_rng(0)
 MATRIX = GENERATOR.normal(size=(2, 4, 4)) / 2
 FACTORS = GENERATOR.normal(size=(3, 10, 4, 4))
@@ -23,6 +25,13 @@ def diagnosed(scale=lambda place: 1.0, with_updates=True, **changes):
     return case
 
 
+def with_signals(backend, array):
+    signals = {"2": measured.Signal(array(FACTORS[0, :, 0]), array(MATRIX[0]), array(MATRIX[1]))}
+    signals["4"] = measured.Signal(given=array(MATRIX[0]))
+    gradients = arrays(array, UPDATES) | {"0.weight": None, "0.bias": None}
+    return (arrays(array, PARAMETERS), gradients), {"signals": signals, "outlier": 20.0}
+
+
 CASES = {
     "matrix_power_by_eigenvalues": [
         lambda backend, array: ((array(MATRIX), 5), {}),
@@ -38,7 +47,7 @@ CASES = {
         lambda backend, array: (({"0.weight": array(FACTORS), "0.bias": array(FACTORS[..., 0])},), {"run_axes": 2}),
         lambda backend, array: (({"0.weight": array([1e300, np.inf, 1.0]), "1.weight": array([0.0, 0.0])},), {}),
     ],
-    "update_ratios": [
+    "per_layer_update_ratios": [
         lambda backend, array: ((arrays(array, PARAMETERS), arrays(array, UPDATES)), {}),
         lambda backend, array: (({"0.weight": array([0.0])}, {"0.weight": array([1.0])}), {}),
     ],
@@ -49,5 +58,6 @@ CASES = {
         diagnosed(lambda place: 100.0**-place),
         diagnosed(lambda place: float(place > 1)),
         diagnosed(**{"2_weight": np.full((4, 4), np.nan)}),
+        with_signals,
     ],
 }

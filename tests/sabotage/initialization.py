@@ -7,10 +7,12 @@ import math
 
 import numpy as np
 
+from dlnotes import weight_scales
 from dlnotes.numpy import activations, initialization
 from tests.sabotage import Patch
 
 KERNELS = "dlnotes.numpy.initialization"
+SCALES = "dlnotes.weight_scales"
 
 
 def without_gain(draw):
@@ -37,19 +39,19 @@ SABOTAGE = {
     "small-weights-collapse": Patch(KERNELS, "scaled", lambda noise, scale: np.sqrt(scale) * noise),
     "unit-weights-saturate": Patch("dlnotes.numpy.activations", "ACTIVATIONS", never_saturating()),
     "derivation-assumptions": Patch(KERNELS, "scaled", lambda noise, scale: scale * (noise + 1)),
-    "xavier-variance": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 1 / (fan_in + fan_out)),
-    "fan-in-fan-out-conflict": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 2 / fan_in),
+    "xavier-variance": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 1 / (fan_in + fan_out)),
+    "fan-in-fan-out-conflict": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 2 / fan_in),
     "equal-variance-goal": Patch(KERNELS, "xavier_normal", without_gain(initialization.xavier_normal)),
     "xavier-linear-tanh": Patch(KERNELS, "second_moment_map", lambda activation, variance: variance),
     "xavier-activations": Patch(KERNELS, "slope_moment", slope_not_squared),
-    "he-variance": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
-    "he-relu-variants": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 2 / fan_in),
-    "pytorch-default": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
-    "lecun-selu": Patch(KERNELS, "lecun_variance", lambda fan_in: 2 / fan_in),
-    "variance-by-activation": Patch(KERNELS, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
-    "xavier-fan-in": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 1 / fan_out),
-    "fan-definition": Patch(KERNELS, "fans", lambda shape: initialization.Fans(shape[1], shape[0])),
-    "two-xaviers": Patch(KERNELS, "xavier_variance", lambda fan_in, fan_out: 1 / fan_in),
+    "he-variance": Patch(SCALES, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
+    "he-relu-variants": Patch(SCALES, "he_variance", lambda fan_in, negative_slope=0.0: 2 / fan_in),
+    "pytorch-default": Patch(SCALES, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
+    "lecun-selu": Patch(SCALES, "lecun_variance", lambda fan_in: 2 / fan_in),
+    "variance-by-activation": Patch(SCALES, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
+    "xavier-fan-in": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 1 / fan_out),
+    "fan-definition": Patch(SCALES, "fans", lambda shape: weight_scales.Fans(shape[1], shape[0])),
+    "two-xaviers": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 1 / fan_in),
     "weights-near-one": Patch(KERNELS, "orthogonalize", lambda noise: noise / math.sqrt(noise.shape[-1])),
     "bad-start-fails": Patch(KERNELS, "xavier_normal", without_gain(initialization.xavier_normal)),
 }

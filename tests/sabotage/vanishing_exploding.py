@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 
-from dlnotes.numpy import activations, batch_normalization, initialization, minibatch, training
-from dlnotes.numpy import vanishing_exploding as depths
+from dlnotes import measured
+from dlnotes.numpy import activations, batch_normalization, initialization, many_runs, minibatch
 from tests.sabotage import Patch
 
 KERNELS = "dlnotes.numpy.vanishing_exploding"
@@ -29,9 +29,9 @@ def without_gain(draw):
     return broken
 
 
-def in_the_order_of_the_alphabet(tensors, right=depths._layers):
+def in_the_order_of_the_alphabet(names, right=measured.names_by_layer):
     """Sort the layers by name, where "10" comes before "2"."""
-    layers = right(tensors)
+    layers = right(names)
     return {name: layers[name] for name in sorted(layers)}
 
 
@@ -43,7 +43,7 @@ def weight_of_the_layer_before(weight, derivative):
 def decay_in_the_gradient_of_nothing(self, grads, state, params):
     """Shrink what is to be updated, and not the weights."""
     share = np.multiply(self.learning_rate, self.strength)
-    return {name: g - training.per_run(share, g) * g for name, g in grads.items()}, state
+    return {name: g - many_runs.aligned(share, g) * g for name, g in grads.items()}, state
 
 
 def without_the_division(grad_output, cache, right=batch_normalization.batch_norm_backward):
@@ -60,15 +60,15 @@ def never_saturating():
 
 def bounded_step(self, grads, state, params):
     """Bound every gradient by 1, which nobody asked for."""
-    rate = training.at_step(self.learning_rate, state.step)
-    updates = {name: -training.per_run(rate, g) * np.clip(g, -1, 1) for name, g in grads.items()}
+    rate = many_runs.at_step(self.learning_rate, state.step)
+    updates = {name: -many_runs.aligned(rate, g) * np.clip(g, -1, 1) for name, g in grads.items()}
     return updates, minibatch.SGDState(state.step + 1)
 
 
 def skip_what_is_not_finite(self, grads, state, params):
     """Leave weights whose gradient is not finite where they are, as some loops do."""
-    rate = training.at_step(self.learning_rate, state.step)
-    updates = {name: -training.per_run(rate, g) * np.nan_to_num(g, posinf=0, neginf=0) for name, g in grads.items()}
+    rate = many_runs.at_step(self.learning_rate, state.step)
+    updates = {name: -many_runs.aligned(rate, g) * np.nan_to_num(g, posinf=0, neginf=0) for name, g in grads.items()}
     return updates, minibatch.SGDState(state.step + 1)
 
 
@@ -78,13 +78,13 @@ SABOTAGE = {
     "instability-and-unlearned-layers": Patch(
         "dlnotes.numpy.initialization", "xavier_normal", without_gain(initialization.xavier_normal)
     ),
-    "symptoms": Patch(KERNELS, "_layers", in_the_order_of_the_alphabet),
+    "symptoms": Patch("dlnotes.measured", "names_by_layer", in_the_order_of_the_alphabet),
     "vanishing-zeroes-weights": Patch(
         "dlnotes.numpy.weight_penalties", "DecoupledWeightDecay.update", decay_in_the_gradient_of_nothing
     ),
     "remedies": Patch("dlnotes.numpy.batch_normalization", "batch_norm_backward", without_the_division),
     "initialization-is-partial": Patch(
-        "dlnotes.numpy.initialization", "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in
+        "dlnotes.weight_scales", "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in
     ),
     "large-and-small-weights": Patch("dlnotes.numpy.activations", "ACTIVATIONS", never_saturating()),
     "big-gradients-blur-paths": Patch("dlnotes.numpy.minibatch", "SGD.update", bounded_step),

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from dlnotes.book import katex, vendored
+from dlnotes.book import vendored
 from dlnotes.figures import palette
 from tests.site.conftest import ROOT
 
@@ -25,9 +25,7 @@ def test_vendored_files_are_those_that_were_fetched():
     listed = {name: digest for package in RECORD for name, digest in package["sha256"].items()}
     for name, digest in listed.items():
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest, name
-    found = {
-        path.relative_to(ASSETS).as_posix() for folder in ("fonts", "katex") for path in (ASSETS / folder).rglob("*.*")
-    }
+    found = {path.relative_to(ASSETS).as_posix() for folder in ("fonts",) for path in (ASSETS / folder).rglob("*.*")}
     assert found == set(listed)
 
 
@@ -42,17 +40,37 @@ def test_each_vendored_package_brings_its_license():
         assert any("LICENSE" in name for name in package["sha256"]), package["name"]
 
 
-def test_style_sheet_and_engine_of_katex_are_of_one_version():
-    version = next(package.version for package in vendored.PACKAGES if package.name == "katex")
-    assert (katex.FOLDER / "VERSION").read_text("utf-8").split()[1].rstrip(",") == version
+def test_the_font_of_formulas_has_the_measures_that_browsers_set_them_by():
+    data = (ASSETS / "fonts" / vendored.MATH_FONT).read_bytes()
+    assert data[:4] == b"wOF2"
+    tables = _tables_of_woff2(data)
+    assert {"MATH", "GSUB", "cmap"} <= tables
 
 
-def test_katex_fonts_are_woff2_only():
-    css = (ASSETS / "katex" / "katex.min.css").read_text("utf-8")
-    fonts = re.findall(r"url\(([^)]+)\)", css)
-    assert fonts
-    assert all(name.endswith(".woff2") for name in fonts)
-    assert {ASSETS / "katex" / name for name in fonts} == set((ASSETS / "katex" / "fonts").iterdir())
+def _tables_of_woff2(data: bytes) -> set[str]:
+    """Read the names of a font's tables from its head, which is not compressed."""
+    known = [
+        "cmap", "head", "hhea", "hmtx", "maxp", "name", "OS/2", "post", "cvt ", "fpgm", "glyf",
+        "loca", "prep", "CFF ", "VORG", "EBDT", "EBLC", "gasp", "hdmx", "kern", "LTSH", "PCLT",
+        "VDMX", "vhea", "vmtx", "BASE", "GDEF", "GPOS", "GSUB", "EBSC", "JSTF", "MATH",
+    ]  # fmt: skip
+    at, found = 48, set()
+    for _ in range(int.from_bytes(data[12:14], "big")):
+        flags, at = data[at], at + 1
+        index = flags & 63
+        if index == 63:
+            name, at = data[at : at + 4].decode(), at + 4
+        else:
+            name = known[index] if index < len(known) else ""
+        lengths = (
+            2 if (name in ("glyf", "loca")) != bool(flags >> 6) or (name not in ("glyf", "loca") and flags >> 6) else 1
+        )
+        for _ in range(lengths):
+            while data[at] & 128:
+                at += 1
+            at += 1
+        found.add(name)
+    return found
 
 
 @pytest.mark.parametrize("path", sorted(ASSETS.rglob("*.css")), ids=lambda path: path.name)

@@ -6,9 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from dlnotes.book import bibliography, ledger, pages, records
+from dlnotes.book import bibliography, chapters, ledger, pages, records
 from dlnotes.book import layout as layouts
 
 
@@ -55,13 +54,15 @@ class Book:
             return {}
 
     def stem(self, name: str) -> str | None:
-        """Give the stem of a page that is a chapter of the nav, else None."""
-        path = Path(name)
-        return path.stem if path.parts[:-1] == ("chapters",) and path.stem in self.layout.stems else None
+        """Give the stem of the chapter of the nav to which a page belongs, else None."""
+        stem = self.layout.stem(name)
+        return stem if stem in self.layout.stems else None
 
-    def chapter(self, stem: str) -> pages.Page | None:
-        """Give the page of a chapter, or None."""
-        return self.pages.get(f"chapters/{stem}.md")
+    def chapter(self, stem: str) -> chapters.Chapter | None:
+        """Give a chapter, or None where its main page is missing."""
+        names = (path.relative_to(self.layout.docs).as_posix() for path in self.layout.chapter_pages(stem))
+        found = {name: self.pages[name] for name in names if name in self.pages}
+        return chapters.Chapter(stem, found) if f"chapters/{stem}.md" in found else None
 
     def shown(self, name: str) -> str:
         """Give the path of a page as a breach shows it."""

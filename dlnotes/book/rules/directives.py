@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dlnotes.book import benchmarks, blocks, ledger, pages, source
+from dlnotes.book import benchmarks, blocks, ledger, pages, prose, source
 from dlnotes.book.rules import breach
 
 Finding = tuple[int, str]
@@ -43,7 +43,7 @@ def check_book(book: breach.Book) -> Iterator[breach.Breach]:
     first: dict[tuple[str, str], str] = {}
     for name, page in book.pages.items():
         for directive in page.directives:
-            key = _once(name, directive)
+            key = _once(name, book.stem(name) or name, directive)
             if key is None:
                 continue
             place = f"{book.shown(name)}:{directive.line}"
@@ -53,12 +53,12 @@ def check_book(book: breach.Book) -> Iterator[breach.Breach]:
             first.setdefault(key, place)
 
 
-def _once(name: str, directive: pages.Directive) -> tuple[str, str] | None:
-    """Give what may not come twice: ids over the book, what has an anchor over a page."""
+def _once(name: str, chapter: str, directive: pages.Directive) -> tuple[str, str] | None:
+    """Give what may not come twice: ids over the book, figures over a chapter, other anchors over a page."""
     if directive.name in ("claim", "exercise", "flashcard"):
         return directive.name, directive.argument or ""
     if directive.name == "figure":  # its anchor is the name alone
-        return directive.name, f"{name}:{(directive.argument or '').rpartition('/')[2]}"
+        return directive.name, f"{chapter}:{(directive.argument or '').rpartition('/')[2]}"
     if directive.name in RULES and directive.name != "solution":
         return directive.name, f"{name}:{directive.argument or directive.name}"
     return None
@@ -107,11 +107,26 @@ def _claim(book: breach.Book, name: str, page: pages.Page, directive: pages.Dire
         )
     elif claim.chapter != book.stem(name):
         yield directive.line, f"{claim.id} is settled in the chapter {claim.chapter}"
+    elif book.layout.is_split(claim.chapter):
+        yield from _evidence_of_row(name, claim, directive)
     settling = [fence for fence in page.blocks if fence.inside("claim") is directive]
     if not settling:
         yield directive.line, f"{directive.argument} has no python block inside that settles it"
     elif all(blocks.CUDA in fence.marks for fence in settling):
         yield directive.line, f"{directive.argument} is settled on a GPU alone: one block must run on every machine"
+
+
+def _evidence_of_row(name: str, claim: ledger.Claim, directive: pages.Directive) -> Iterator[Finding]:
+    """Check what a claim needs whose row stands on the main page."""
+    if name != f"chapters/{claim.chapter}/claims.md":
+        yield directive.line, f"the evidence belongs on chapters/{claim.chapter}/claims.md"
+    if len(re.findall(rf"^{pages.OTHERWISE} \S", directive.body, re.MULTILINE)) != 1:
+        yield (
+            directive.line,
+            f"{claim.id} must say in one paragraph what else would have come out: {pages.OTHERWISE} ...",
+        )
+    if not claim.because:
+        yield directive.line, f"the ledger gives {claim.id} no reason in one sentence, `because:`"
 
 
 def _claim_showcase(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
@@ -123,7 +138,7 @@ def _claim_showcase(book: breach.Book, name: str, page: pages.Page, directive: p
         )
         return
     chapter = book.chapter(claim.chapter)
-    if chapter is None or all(found.argument != claim.id for found in chapter.named("claim")):
+    if chapter is None or all(found.argument != claim.id for _, found in chapter.named("claim")):
         yield directive.line, f"no chapter settles {claim.id} yet"
 
 
@@ -222,6 +237,22 @@ def _first_line(directive: pages.Directive) -> str:
     return "" if first.startswith(("```", "///", "<!--", "#", "$$")) else first
 
 
+def _proof(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
+    if not prose.slug(prose.plain(directive.argument or "")):
+        yield directive.line, "it has no title: /// proof | What is proved"
+    if not directive.body.strip():
+        yield directive.line, "it is empty"
+
+
+def _claim_rows(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
+    stem = book.stem(name)
+    if stem is None or name != f"chapters/{stem}.md":
+        yield directive.line, "the rows stand on the main page of a chapter"
+    elif page.named("claim"):
+        yield directive.line, f"the evidence of the claims belongs on chapters/{stem}/claims.md"
+    yield from _list(book, name, page, directive)
+
+
 def _list(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
     if directive.argument:
         yield directive.line, "it takes no argument"
@@ -249,7 +280,9 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "exercise": _exercise,
     "solution": _solution,
     "flashcard": _flashcard,
+    "claim-rows": _claim_rows,
     "claim-showcase": _claim_showcase,
+    "proof": _proof,
     "benchmarks": _benchmarks,
     "chapters-list": _list,
     "claims-list": _list,

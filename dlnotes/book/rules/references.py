@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from dlnotes.book import katex, layout, ledger, numbering, pages, source
-from dlnotes.book.rules import breach, directives
+from dlnotes.book import api as code_reference
+from dlnotes.book import katex, layout, ledger, numbering, pages, prose, source
+from dlnotes.book.rules import breach, code, directives
 
 _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -29,6 +30,8 @@ def formulas(book: breach.Book) -> Iterator[breach.Breach]:
 def labels(book: breach.Book, name: str, page: pages.Page) -> Iterator[breach.Breach]:
     """Check the labels of equations, and what refers to equations and figures."""
     path = book.shown(name)
+    stem = book.stem(name)
+    chapter = book.chapter(stem) if stem else None
     first: dict[str, int] = {}
     for formula in page.formulas:
         if formula.label is None:
@@ -36,35 +39,43 @@ def labels(book: breach.Book, name: str, page: pages.Page) -> Iterator[breach.Br
         if not _LABEL.fullmatch(formula.label):
             message = f"{formula.label!r} must be of small letters, digits and hyphens"
             yield breach.Breach(path, formula.line, "label", message)
+        home = chapter.home("equation", formula.label) if chapter else name
+        if home != name:
+            yield breach.Breach(path, formula.line, "label", f"{formula.label} stands already on {home}")
         if formula.label in first:
             message = f"{formula.label} stands already in line {first[formula.label]}"
             yield breach.Breach(path, formula.line, "label", message)
         first.setdefault(formula.label, formula.line)
     for equation in page.equation_references:
-        if message := _reference(book, page, equation.label, "equation"):
+        if message := _reference(book, name, equation.label, "equation"):
             yield breach.Breach(path, equation.line, "eqref", message)
+    for claim in page.claim_references:
+        if book.claims and claim.id not in book.claims:
+            message = f"the ledger has no claim {claim.id}{breach.meant(claim.id, book.claims)}"
+            yield breach.Breach(path, claim.line, "claimref", message)
     for figure in page.figure_references:
-        if message := _reference(book, page, figure.name, "figure"):
+        if message := _reference(book, name, figure.name, "figure"):
             yield breach.Breach(path, figure.line, "figref", message)
 
 
-def _reference(book: breach.Book, page: pages.Page, target: str, kind: str) -> str | None:
-    """Say why `label` or `stem/label` leads nowhere."""
+def _reference(book: breach.Book, name: str, target: str, kind: str) -> str | None:
+    """Say why `label` or `stem/label` leads nowhere; `label` alone is sought on all pages of the chapter."""
     stem, slash, label = target.rpartition("/")
-    elsewhere = book.chapter(stem) if slash else page
-    if elsewhere is None:
+    stem = stem if slash else book.layout.stem(name)
+    chapter = book.chapter(stem) if stem else None
+    if stem and chapter is None:
         return f"there is no chapter {stem}{breach.meant(stem, book.layout.stems)}"
-    numbers = numbering.Numbers(elsewhere)
+    numbers = chapter.numbers if chapter else numbering.Numbers((book.pages[name],))
     known = numbers.equations if kind == "equation" else numbers.figures
     if label in known:
         return None
-    where = f"chapter {stem}" if slash else "page"
+    where = f"chapter {stem}" if slash or (chapter and len(chapter.pages) > 1) else "page"
     return f"the {where} has no {kind} {label}{breach.meant(label, known)}"
 
 
 def citations(book: breach.Book) -> Iterator[breach.Breach]:
-    """Check that every citation has an entry, and every entry a citation."""
-    cited = set()
+    """Check that every citation has an entry, and every entry a citation, on a page or in the source of a function."""
+    cited = {key for line in code.source_lines(book) for key in code.works(book, line)}
     for name, page in book.pages.items():
         for citation in page.citations:
             cited.add(citation.key)
@@ -74,7 +85,7 @@ def citations(book: breach.Book) -> Iterator[breach.Breach]:
     path = book.layout.relative(book.layout.bibliography)
     for entry in book.entries.values():
         if entry.key not in cited:
-            yield breach.Breach(path, entry.line, "bibliography", f"no page cites {entry.key}")
+            yield breach.Breach(path, entry.line, "bibliography", f"no page cites {entry.key}, and no function")
 
 
 def anchors(book: breach.Book, name: str) -> set[str]:
@@ -90,6 +101,10 @@ def anchors(book: breach.Book, name: str) -> set[str]:
             found.add(f"{directive.name}-{argument}")
         elif directive.name == "claim-showcase":
             found.add(f"claim-{argument}")
+        elif directive.name == "claim-rows":
+            found |= {f"claim-{claim.id}" for claim in book.claims.values() if claim.chapter == book.stem(name)}
+        elif directive.name == "proof":
+            found.add(f"proof-{prose.slug(prose.plain(argument))}")
         elif directive.name == "kernel":
             found.add(f"kernel-{argument.replace('.', '-')}")
         else:
@@ -114,15 +129,22 @@ def _listed(book: breach.Book, name: str) -> set[str]:
 
 
 def api(book: breach.Book, block: pages.Api) -> Iterator[str]:
-    """Give the names that a reference of a module documents: the module, its functions and classes, their methods."""
-    path, rest = _module(book, block.identifier)
+    """Give the names that a reference of a module documents, in both backends: module, functions, classes, methods."""
+    yield from _names(book, block, block.identifier)
+    if twin := code_reference.twin(book.layout, block.identifier):
+        yield from _names(book, block, twin)
+
+
+def _names(book: breach.Book, block: pages.Api, identifier: str) -> Iterator[str]:
+    """Give the names that the reference of one module documents."""
+    path, rest = _module(book, identifier)
     if path is None:
         return
     module = source.read(path)
     chosen = [rest] if rest else _members(block, source.public(path))
-    prefix = block.identifier.removesuffix(f".{rest}") if rest else block.identifier
+    prefix = identifier.removesuffix(f".{rest}") if rest else identifier
     if not rest or rest in module.definitions:
-        yield block.identifier
+        yield identifier
     for name in chosen:
         definition = module.definitions.get(name)
         if definition is None:
@@ -139,10 +161,11 @@ def documented_once(book: breach.Book) -> Iterator[breach.Breach]:
     first: dict[str, str] = {}
     for name, page in book.pages.items():
         for block in page.api:
-            if block.identifier in first:
-                message = f"{block.identifier} is documented already in {first[block.identifier]}"
+            names = {block.identifier, code_reference.twin(book.layout, block.identifier)} - {None}
+            if taken := sorted(names & set(first)):
+                message = f"{taken[0]} is documented already in {first[taken[0]]}"
                 yield breach.Breach(book.shown(name), block.line, "api", message)
-            first.setdefault(block.identifier, f"{book.shown(name)}:{block.line}")
+            first |= dict.fromkeys(names - set(first), f"{book.shown(name)}:{block.line}")
 
 
 def kernels(book: breach.Book) -> Iterator[breach.Breach]:
@@ -150,11 +173,11 @@ def kernels(book: breach.Book) -> Iterator[breach.Breach]:
     known = _documented(book)
     for name, page in book.pages.items():
         for directive in page.named("kernel"):
-            for backend in layout.BACKENDS:
-                argument = directive.argument or ""
-                identifier = f"dlnotes.{backend}.{argument}"
-                if source.exists(argument, backend, book.layout.package) and identifier not in known:
-                    message = f"no page documents {identifier}, with ::: dlnotes.{backend}.{argument.partition('.')[0]}"
+            argument, package = directive.argument or "", book.layout.package
+            backends = [backend for backend in layout.BACKENDS if source.exists(argument, backend, package)]
+            for identifier in dict.fromkeys(source.identifier(argument, backend, package) for backend in backends):
+                if identifier not in known:
+                    message = f"no page documents {identifier}, with ::: {identifier.rpartition('.')[0]}"
                     yield breach.Breach(book.shown(name), directive.line, "kernel", message)
 
 

@@ -81,7 +81,58 @@
   read();
 })();
 
+// --- Figures: a palette chosen by hand counts more than the system's. ---
+(function () {
+  const system = "(prefers-color-scheme: dark)";
+  const sources = [...document.querySelectorAll("figure source")].filter((source) => source.media.includes(system));
+  const stated = new Map(sources.map((source) => [source, source.media]));
+
+  function choose() {
+    const dark = document.body.dataset.mdColorScheme === "slate";
+    const as_stated = dark === matchMedia(system).matches;
+    for (const [source, media] of stated) {
+      const width = media.replace(system, "").replace(/ and $/, "");
+      source.media = as_stated ? media : dark ? width || "all" : "not all";
+    }
+  }
+  new MutationObserver(choose).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
+  choose();
+})();
+
 // --- Print: pictures not yet seen are fetched. (What is closed, the theme opens.) ---
 window.addEventListener("beforeprint", () => {
   for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
 });
+
+// --- On a phone: the bar of contents says in which section one is, and closes when one is chosen. ---
+(function () {
+  const bar = document.querySelector(".place");
+  if (!bar) return;
+  const text = bar.querySelector(".place__text");
+  const links = [...bar.querySelectorAll("a")];
+  const sections = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1)))).filter(Boolean);
+  const still = text.textContent;
+  let shown = -2;
+  let waiting = false;
+
+  function say() {
+    waiting = false;
+    if (!bar.offsetParent) return;
+    const edge = bar.getBoundingClientRect().bottom + 40;
+    const here = sections.findLastIndex((section) => section.getBoundingClientRect().top <= edge);
+    if (here === shown) return;
+    shown = here;
+    text.textContent = here < 0 ? still : `${here + 1} of ${sections.length}: ${links[here].textContent}`;
+    links.forEach((link, at) => (at === here ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+  }
+
+  const later = () => {
+    if (!waiting) requestAnimationFrame(say);
+    waiting = true;
+  };
+  window.addEventListener("scroll", later, { passive: true });
+  window.addEventListener("resize", later);
+  bar.addEventListener("click", (event) => event.target.closest("a") && (bar.open = false));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && (bar.open = false));
+  later();
+})();

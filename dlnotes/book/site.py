@@ -1,0 +1,98 @@
+"""What the builder of the site asks: where a page of a chapter belongs, how long it takes, what the search weighs.
+
+MkDocs loads this file as a hook of mkdocs.yml and calls the functions whose names begin with `on_`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+from dlnotes.book import layout as layouts
+from dlnotes.book import pages, words
+
+# How much a hit on a page counts. A learner looks for a chapter first; the reference of the code repeats its words.
+BOOSTS = {"chapters": 2.0, "beside": 1.0, "api": 0.2, "references.md": 0.2, "benchmarks.md": 0.2, "notation.md": 0.5}
+CHAPTER = "Chapter"
+STYLES = "assets/css/all.css"
+
+
+def boost(layout: layouts.Layout, name: str) -> float:
+    """Give the weight of a page in the search."""
+    stem = layout.stem(name)
+    if stem is not None:
+        return BOOSTS["chapters" if name == f"chapters/{stem}.md" else "beside"]
+    return BOOSTS["api"] if name == "api.md" or name.startswith("api/") else BOOSTS.get(name, 1.0)
+
+
+def on_nav(nav: Any, config: Any, files: Any) -> Any:
+    """Put the pages beside a chapter behind it, so that a reader can go through them and comes back to the next."""
+    layout = layouts.find()
+    for stem in layout.stems:
+        order = [files.get_file_from_path(name).page for name in _names(layout, stem)]
+        after = order[0].next_page if order else None
+        for before, page in itertools.pairwise(order):
+            page.previous_page = before
+            page.next_page = after
+            if before is not order[0]:
+                before.next_page = page
+    return nav
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Say how much the page counts in the search, and by which other words it is found."""
+    page.meta.setdefault("search", {}).setdefault("boost", boost(layouts.find(), page.file.src_uri))
+    if "synonyms" in page.meta:
+        page.meta["tags"] = page.meta["synonyms"]
+    return markdown
+
+
+def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
+    """Give the template the pages of the chapter and the minutes that this one takes; mark the chapter in the nav."""
+    for marked in nav.pages:
+        if marked.active and marked is not page:  # by the page before
+            marked.active = False
+    page.active = True
+    layout = layouts.find()
+    stem = layout.stem(page.file.src_uri)
+    if stem is None:
+        return context
+    names = _names(layout, stem)
+    context["minutes"] = words.minutes(words.count(pages.read(layout.docs / page.file.src_uri)))
+    titles = (CHAPTER, *(layouts.BESIDE[_word(name)] for name in names[1:]))
+    if len(names) > 1:
+        context["parts"] = [
+            {"title": title, "url": _address(name), "current": name == page.file.src_uri}
+            for title, name in zip(titles, names, strict=True)
+        ]
+    main = next((found for found in nav.pages if found.file.src_uri == names[0]), None)
+    if main is not None:
+        main.active = True
+    return context
+
+
+def on_post_build(config: Any) -> None:
+    """Put the style sheets together; what they name lies beside them, so that the addresses stay right."""
+    folder = Path(config["site_dir"])
+    theme = [next((folder / "assets" / "stylesheets").glob(f"{name}.*.css")) for name in ("main", "palette")]
+    own = [folder / name for name in config["extra"]["styles"]]
+    texts = [re.sub(r"/\*# sourceMappingURL=.*?\*/", "", path.read_text("utf-8")).strip() for path in (*theme, *own)]
+    if any("url(" in text.replace("url(data:", "").replace('url("data:', "") for text in texts[: len(theme)]):
+        raise ValueError("the theme's style sheets name files by their own place, and cannot be put elsewhere")
+    (folder / STYLES).write_text("\n".join(texts) + "\n", "utf-8")
+
+
+def _word(name: str) -> str:
+    """Give the word of a page beside a chapter: derivation, claims or practice."""
+    return name.rpartition("/")[2].removesuffix(".md")
+
+
+def _names(layout: layouts.Layout, stem: str) -> list[str]:
+    return [path.relative_to(layout.docs).as_posix() for path in layout.chapter_pages(stem)]
+
+
+def _address(name: str) -> str:
+    """Give the address of a page below the site's."""
+    return f"{name.removesuffix('.md')}/"

@@ -1,0 +1,131 @@
+"""The space that Lanczos' method spans, from one vector after the other; what `conditioning` searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlnotes.numpy import gradient_clipping
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    # NumPy gives a scalar where an array would have no axes.
+    Array = np.ndarray | np.generic
+
+Product = Callable[[np.ndarray], np.ndarray]
+_BLOCK = 4096  # products that are added up before the sum is taken to float64
+
+
+def inner(a: Float[Array, "*runs size"], b: Float[Array, "*runs size"]) -> Float[Array, "*runs"]:
+    """Give inner products to the precision of their numbers: a sum of a million products in float32 has five digits."""
+    blocks = a.shape[-1] // _BLOCK
+    whole = blocks * _BLOCK
+    parts = np.vecdot(*(x[..., :whole].reshape(*x.shape[:-1], blocks, _BLOCK) for x in (a, b)))
+    return (parts.sum(-1, dtype=np.float64) + np.vecdot(a[..., whole:], b[..., whole:])).astype(a.dtype)
+
+
+def divided(vector: Array, length: Array) -> Array:
+    """Divide a vector by its length; what has none stays 0."""
+    return vector * np.where(length > 0, 1 / np.where(length > 0, length, 1), 0)[..., None]
+
+
+def unit(vector: Array) -> Array:
+    vector = vector / np.abs(vector).max(axis=-1, keepdims=True)
+    return vector / np.sqrt(inner(vector, vector))[..., None]
+
+
+def another(start: Array, number: int) -> Array:
+    """Give a vector that is as random as the start: the start's entries at other places and with other signs."""
+    size = start.shape[-1]
+    place = np.arange(size, dtype=np.float64)
+    signs = np.where(np.cos(number * place * place) < 0, -1, 1).astype(start.dtype)
+    return unit(np.roll(start, max(1, round(0.382 * size)), axis=-1) * signs)
+
+
+def eigenpairs(matrix: Array, alive: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues and eigenvectors (columns) of a matrix in a basis, and which are made of vectors that are there."""
+    values, vectors = np.linalg.eigh(matrix)
+    vectors *= np.where(vectors[..., :1, :] < 0, -1, 1)  # so that no eigenvector points away from the start
+    return values, vectors, np.sum(np.square(vectors) * alive[..., None], axis=-2) > 0.5
+
+
+class Space:
+    """An orthonormal basis that grows by Lanczos' method, and the matrix H in it.
+
+    The chain of Lanczos vectors may be left for another one, which starts at right angles to those Ritz vectors that
+    are kept. H takes each kept vector y to theta y plus its share of one vector, the rest of the chain that was left.
+    The parts of the rest along the new vectors are entries of the matrix; what is left of it goes into the residuals.
+    """
+
+    def __init__(self, product: Product, start: Array, steps: int):
+        *runs, size = start.shape
+        self.product, self.start, self.products, self.taken, self.first = product, start, 0, 0, 0
+        self.basis = np.zeros((*runs, steps, size), start.dtype)
+        self.matrix = np.zeros((*runs, steps, steps))
+        self.alive = np.zeros((*runs, steps), bool)
+        self.scale, self.length = np.zeros(runs, start.dtype), np.zeros(runs, start.dtype)
+        self.left, self.left_length, self.left_shares = np.zeros_like(start), np.zeros(runs, start.dtype), None
+        self.towards = self.vector = unit(start)
+
+    def step(self) -> None:
+        """Take the next vector into the basis, and H times it apart."""
+        step, vector = self.taken, self.vector
+        self.basis[..., step, :] = vector
+        self.alive[..., step] = (vector != 0).any(-1)
+        known = self.basis[..., : step + 1, :]
+        image = self.product(vector)
+        along = inner(image, vector)
+        image = image - along[..., None] * vector
+        if step > self.first:
+            image -= self.length[..., None] * known[..., -2, :]
+            self.matrix[..., step, step - 1] = self.matrix[..., step - 1, step] = self.length
+        parts = (image[..., None, :] @ known.mT)[..., 0, :]
+        image -= (parts[..., None, :] @ known)[..., 0, :]
+        self.matrix[..., step, step] = along
+        self.matrix[..., step, : self.first] = self.matrix[..., : self.first, step] = parts[..., : self.first]
+        length = np.asarray(gradient_clipping.norm(image, image.ndim - 1))
+        self.scale = np.maximum(self.scale, np.maximum(np.abs(along), length))
+        self.length = np.where(length > 10 * np.finfo(image.dtype).eps * self.scale, length, 0)
+        self.vector = divided(image, self.length)
+        if self.first:
+            rest = self.left - inner(self.left, vector)[..., None] * vector
+            shrunk = np.sqrt(inner(rest, rest))
+            self.left, self.left_length = divided(rest, shrunk), self.left_length * shrunk
+        self.taken, self.products = self.taken + 1, self.products + 1
+
+    def keep(self, values: Array, vectors: Array) -> None:
+        """Keep these Ritz pairs alone, and begin another chain at right angles to their vectors."""
+        count = values.shape[-1]
+        kept = vectors.mT.astype(self.start.dtype) @ self.basis[..., : self.taken, :]
+        self.left, self.left_length, self.left_shares = self.vector, self.length, vectors[..., -1, :]
+        self.basis[..., :count, :] = kept
+        self.matrix[...] = 0
+        place = np.arange(count)
+        self.matrix[..., place, place] = values
+        self.alive[..., :count], self.alive[..., count:] = True, False
+        self.taken = self.first = count
+        self.restart(np.ones_like(self.length, bool))
+
+    def restart(self, where: Array) -> None:
+        """Begin another chain in these runs, whose chain has ended or is left."""
+        fresh, known = another(self.start, self.taken), self.basis[..., : self.taken, :]
+        for _ in range(2):
+            fresh = fresh - ((fresh[..., None, :] @ known.mT) @ known)[..., 0, :]
+        length = np.sqrt(inner(fresh, fresh))
+        found = np.where(length > 1e3 * np.finfo(fresh.dtype).eps, length, 0)
+        self.vector = np.where(where[..., None], divided(fresh, found), self.vector)
+        self.length = np.where(where, 0, self.length)
+
+    def residuals(self, vectors: Array) -> Array:
+        """Give |H v - theta v| for Ritz vectors, the columns of an array in the basis."""
+        now = self.length[..., None] * vectors[..., -1, :]
+        if not self.first:
+            return np.abs(now)
+        cosine = np.clip(inner(self.left, self.vector), -1, 1)[..., None]
+        before = (
+            self.left_length[..., None] * (self.left_shares[..., None, :] @ vectors[..., : self.first, :])[..., 0, :]
+        )
+        return np.hypot(before + now * cosine, now * np.sqrt(1 - cosine * cosine))

@@ -1,0 +1,103 @@
+"""How long and how heavy a chapter is on a telephone, and that its code and its lists can be used there."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlnotes.book import layout
+from tests.site.conftest import NARROW, ROOT
+
+BOOK = layout.Layout(ROOT)
+TALLEST = 25_000  # pixels of a main page, folds closed
+ELEMENTS = 5_000
+# Chapters whose main pages are still larger. A writer who makes one small enough takes it out; none is added.
+TALL = {
+    "objective", "preprocessing", "activations", "gradient_checking", "vanishing_exploding", "symmetry_breaking",
+    "initialization", "batch_normalization",
+}  # fmt: skip
+HEAVY = TALL - {"gradient_checking"}
+
+
+@pytest.mark.parametrize("stem", BOOK.stems)
+def test_a_chapter_is_short_and_light_on_a_telephone(visit, stem):
+    page = visit(f"chapters/{stem}/", NARROW)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    elements = page.evaluate("document.querySelectorAll('*').length")
+    assert (height > TALLEST) == (stem in TALL), f"{height} pixels, {TALLEST} at most; is {stem} still to be in TALL?"
+    assert elements <= ELEMENTS or stem in HEAVY, f"{elements} elements, {ELEMENTS} at most"
+    assert elements > 0.9 * ELEMENTS or stem not in HEAVY, f"{elements} elements: take {stem} out of HEAVY"
+
+
+def test_the_bar_of_a_telephone_says_where_one_is_and_is_the_contents(visit):
+    page = visit("chapters/gradient_checking/", NARROW)
+    bar, where = page.locator(".place"), page.locator(".place__where")
+    assert where.inner_text() == "8 sections"
+    where.click()
+    bar.get_by_text("The code", exact=True).click()
+    page.wait_for_function("document.querySelector('.place__text').textContent === '4 of 8: The code'")
+    assert not bar.evaluate("bar => bar.open")
+    assert where.bounding_box()["y"] < 100
+    heading = page.locator("#the-code").bounding_box()
+    assert heading["y"] >= where.bounding_box()["y"] + where.bounding_box()["height"]
+
+
+def test_code_wraps_on_a_telephone_and_is_copied_as_it_is_written(visit):
+    page = visit("chapters/gradient_checking/", NARROW)
+    blocks = page.locator(".md-content .highlight pre > code")
+    wide = blocks.evaluate_all("all => all.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1).length")
+    assert wide == 0
+    narrow = blocks.evaluate_all("all => all.map(e => [e.innerText.trimEnd(), e.textContent.trimEnd()])")
+    assert narrow
+    assert all(copied == written for copied, written in narrow if copied)
+
+
+def test_a_fold_opens_by_its_link(visit):
+    page = visit("chapters/gradient_checking/practice/#flashcard-gradient-checking-step", NARROW)
+    page.wait_for_function("document.getElementById('flashcard-gradient-checking-step').closest('details').open")
+
+
+def test_the_pages_of_a_chapter_lead_to_each_other(visit):
+    page = visit("chapters/gradient_checking/")
+    for name in ("Derivation", "Evidence", "Exercises and cards", "Chapter"):
+        page.locator(".parts").get_by_text(name, exact=True).click()
+        page.wait_for_load_state()
+        assert page.locator(".parts [aria-current=page]").inner_text() == name
+        assert page.locator(".md-nav--primary .md-nav__item--active").last.inner_text().startswith("Gradient checking")
+
+
+def test_the_index_of_the_search_is_fetched_when_it_is_wanted(visit):
+    page = visit("chapters/gradient_checking/")
+    asked = "performance.getEntriesByType('resource').some(entry => entry.name.endsWith('search_index.json'))"
+    assert not page.evaluate(asked)
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type("relu", delay=20)
+    page.locator(".md-search-result__link").first.wait_for()
+    assert page.evaluate(asked)
+
+
+QUERIES = {
+    "he initialization": "initialization",
+    "kaiming": "initialization",
+    "xavier": "initialization",
+    "initialisation": "initialization",
+    "dead relu": "activations",
+    "dying relu": "activations",
+    "leaky relu slope": "activations",
+    "loss is NaN": "vanishing_exploding",
+    "why zero init bad": "symmetry_breaking",
+    "batchnorm eval mode": "batch_normalization",
+    "softmax gradient": "objective",
+    "log-sum-exp": "objective",
+    "gradcheck": "gradient_checking",
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_learner_finds_the_chapter_first(visit, query):
+    page = visit("")
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type(query, delay=10)
+    first = page.locator(".md-search-result__link").first
+    first.wait_for()
+    page.wait_for_timeout(300)
+    assert f"chapters/{QUERIES[query]}/" in first.get_attribute("href")

@@ -167,7 +167,8 @@ def _hanging(code: str) -> str:
         words = html.unescape(re.sub(r"<[^>]*>", "", line)).rstrip("\n")
         whole = line.count("<span") == line.count("</span>")  # a string of many lines lies in one span
         if len(words) > _NARROW and whole:
-            line = f'<span class="long" style="--indent:{len(words) - len(words.lstrip())}">{line.removesuffix(chr(10))}</span>\n'
+            indent = len(words) - len(words.lstrip())
+            line = f'<span class="long" style="--indent:{indent}">{line.removesuffix(chr(10))}</span>\n'
         made.append(line)
     return "".join(made)
 

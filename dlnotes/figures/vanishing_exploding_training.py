@@ -189,17 +189,49 @@ def draw_remedies(numbers: Remedies, paper: Paper) -> Figure:
 
 
 class Reach(NamedTuple):
-    """Training accuracy over the depth, each network at the best of five learning rates.
+    """What is left of gradient and signal before training, and the accuracy after it, over the depth.
 
     Attributes:
         depths: Hidden layers.
-        accuracy: (network, quantile, depth).
+        through: Size of the gradient in the first hidden layer over that in the last; (network, depth).
+        told: Share of held-out digits that a linear reading of the last hidden layer gets right; (network, depth).
+        accuracy: After training, at the best of five learning rates; (network, quantile, depth).
         chance: The accuracy of guessing.
     """
 
     depths: np.ndarray
+    through: np.ndarray
+    told: np.ndarray
     accuracy: np.ndarray
     chance: np.ndarray
+
+
+READ = 1000
+
+
+def linear_reading(signal: np.ndarray, targets: np.ndarray, strength: float = 1e-3) -> np.ndarray:
+    """Fit a linear map from signals to classes by ridge regression, and give the share right of the rows it never saw.
+
+    The map is fitted on the first thousand rows, each unit standardized by them; `strength` is the penalty a row.
+    """
+    deviation = signal[..., :READ, :].std(-2, keepdims=True)
+    x = (signal - signal[..., :READ, :].mean(-2, keepdims=True)) / np.where(deviation == 0, 1, deviation)
+    seen, new = x[..., :READ, :], x[..., READ:, :]
+    classes = np.eye(nets.CLASSES)[targets[:READ]] - 1 / nets.CLASSES
+    normal = seen.mT @ seen + strength * seen.shape[-2] * np.eye(x.shape[-1])
+    found = (new @ np.linalg.solve(normal, seen.mT @ classes)).argmax(-1)
+    return (found == targets[READ:]).mean(-1)
+
+
+def at_the_start(design: nets.Design, *, width: int, seeds: int, seed: Sequence[int]) -> tuple[float, float]:
+    """Give what arrives of the gradient, and how many digits can be read off the last hidden layer, in the median."""
+    inputs, targets = nets.digits()
+    order = np.random.default_rng(seed).permutation(len(inputs))
+    inputs, targets = inputs[order], targets[order]
+    parameters = nets.start(design, (inputs.shape[1], width), np.random.default_rng([*seed, 99]), (seeds,))
+    sizes = nets.delta_sizes(parameters, inputs[:200], targets[:200], design)[:, 0]
+    last = nets.forward(parameters, inputs, design)[1][-1].taken.astype(np.float64)
+    return float(np.median(sizes)), float(np.median(linear_reading(last, targets)))
 
 
 REACH = {
@@ -213,28 +245,40 @@ REACH = {
 def reach(
     layers: Sequence[int] = (4, 8, 16, 32), width: int = 32, seeds: int = 5, steps: int = 100, seed: int = 0
 ) -> Reach:
-    """Train networks of four designs and many depths, at each of five learning rates."""
-    accuracy = np.empty((len(REACH), 3, len(layers)))
+    """Look at networks of four designs and many depths, and train them at each of five learning rates."""
+    before, accuracy = np.empty((2, len(REACH), len(layers))), np.empty((len(REACH), 3, len(layers)))
     for (place, design), (column, depth) in itertools.product(enumerate(REACH.values()), enumerate(layers)):
-        options = {"width": width, "seeds": seeds, "steps": steps, "seed": (seed, place, column)}
-        accuracy[place, :, column] = best(trained_accuracy(nets.of_depth(design, depth), **options))
-    return Reach(np.array(layers), accuracy, np.array(0.1))
+        options = {"width": width, "seeds": seeds, "seed": (seed, place, column)}
+        scaled = nets.of_depth(design, depth)
+        before[:, place, column] = at_the_start(scaled, **options)
+        accuracy[place, :, column] = best(trained_accuracy(scaled, steps=steps, **options))
+    return Reach(np.array(layers), *before, accuracy, np.array(1 / nets.CLASSES))
 
 
 def draw_reach(numbers: Reach, paper: Paper) -> Figure:
-    """Draw the accuracies over the depth."""
-    figure, ((axes,),) = paper.subplots(height=340)
-    paper.mark(axes.axhline(numbers.chance, color=paper.muted, linewidth=0.8), "chance")
+    """Draw over the depth what arrives of the gradient, what can be read off the last layer, and what is learned."""
+    figure, grid = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=340 if paper.wide else 800)
+    left, middle, axes = grid.flat
+    paper.guide(left.axhline(1, color=paper.muted, linewidth=0.8))
+    for own in (middle, axes):
+        paper.mark(own.axhline(numbers.chance, color=paper.muted, linewidth=0.8), "chance")
     colors = (paper.palette.green, paper.palette.purple, paper.palette.blue, paper.palette.orange)
     for place, color in enumerate(colors):
         paper.band(axes, numbers, f"accuracy[{place}, 0]", f"accuracy[{place}, 2]", x="depths", color=color)
         style = {"color": color, "marker": paper.markers[place], "linestyle": paper.dashes[place]}
-        paper.line(axes, numbers, f"accuracy[{place}, 1]", x="depths", **style)
-    axes.set(xscale="log", ylim=(0, 1.02), title="Training accuracy", xlabel="hidden layers")
-    axes.minorticks_off()
-    axes.set_xticks(numbers.depths, numbers.depths)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
-    paper.end_labels(axes, numbers.depths[-1], numbers.accuracy[:, 1, -1], list(REACH), colors)
+        for own, field in ((left, f"through[{place}]"), (middle, f"told[{place}]"), (axes, f"accuracy[{place}, 1]")):
+            label = list(REACH)[place] if own is left else None
+            paper.line(own, numbers, field, x="depths", label=label, **style)
+    left.set(yscale="log", title="Gradient, first layer over last")
+    middle.set(ylim=(0, 1.02), title="Read off the last layer")
+    axes.set(ylim=(0, 1.02), title="Training accuracy")
+    for own in grid.flat:
+        own.set(xscale="log", xlabel="hidden layers")
+        own.minorticks_off()
+        own.set_xticks(numbers.depths, numbers.depths)
+    for own in (middle, axes):
+        own.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4 if paper.wide else 2)
     return figure
 
 

@@ -130,9 +130,9 @@ def test_what_is_closed_opens(visit):
 
 def test_an_address_of_a_flashcard_opens_it(visit):
     page = visit(CHAPTER)
-    name = page.locator("details.flashcard").nth(2).get_attribute("id")
+    name = page.locator("details.flashcard h5").nth(2).get_attribute("id")
     again = visit(f"{CHAPTER}#{name}")
-    again.wait_for_function("id => document.getElementById(id).open", arg=name)
+    again.wait_for_function("id => document.getElementById(id).closest('details').open", arg=name)
 
 
 def test_tabs_switch_together_and_by_keyboard(visit):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlnotes.exercises import batch_normalization as exercises
 from dlnotes.numpy import batch_normalization as bn
 
 DENSE, IMAGES = (6, 4), (3, 4, 5, 2)
@@ -468,3 +469,48 @@ def test_running_statistics_keep_their_dtype():
     _, cache = bn.batch_norm(drawn(6, 4), np.ones(4), np.zeros(4))
     running = bn.update_running_statistics(bn.initial_running_statistics(4, dtype=np.float32), cache)
     assert running.mean.dtype == running.variance.dtype == np.float32
+
+
+def folded_in_place(weight, bias, scale, shift, mean, variance, epsilon):
+    factor = scale / np.sqrt(variance + epsilon)
+    weight *= factor[:, None]
+    bias -= mean
+    bias *= factor
+    bias += shift
+    return [weight.astype(np.float32).tolist(), bias.astype(np.float32)]
+
+
+def test_right_answers_in_another_form_are_right(capsys):
+    exercises.check_folded_layer(folded_in_place)
+    exercises.check_running_variance(lambda v, x, old: np.float32(old * v + (1 - old) * x.var(ddof=1)))
+    exercises.check_balanced_length(lambda r, d, g: np.float32((r * g) ** 0.5 / (1 - (1 - r * d) ** 2) ** 0.25))
+    assert capsys.readouterr().out.count("Right: ") == 3
+
+
+@pytest.mark.parametrize(
+    ("checker", "answer", "words"),
+    [
+        ("folded_layer", lambda w, b, s, h, m, v, e: (w * s / np.sqrt(v + e) if len(w) == 5 else w, b), "columns"),
+        ("folded_layer", lambda w, b, s, h, m, v, e: (w, b), "Already the weight"),
+        (
+            "folded_layer",
+            lambda w, b, s, h, m, v, e: (w * (f := s / np.sqrt(v + e))[:, None], f * b + h),
+            "mean is not",
+        ),
+        ("running_variance", lambda v, x, old: (1 - old) * v + old * x.var(ddof=1), "weights are swapped: old_weight"),
+        ("running_variance", lambda v, x, old: old * v + (1 - old) * x.var(), "divided by m; unbiased"),
+        ("running_variance", lambda v, x, old: old * v + (1 - old) * x.std(ddof=1), "not deviations"),
+        ("balanced_length", lambda r, d, g: r * r * g * g / (1 - (1 - r * d) ** 2), "fourth power"),
+        ("balanced_length", lambda r, d, g: r * g / (1 - (1 - r * d) ** 2) ** 0.5, "its square"),
+        ("balanced_length", lambda r, d, g: (r * g * g / (2 * d)) ** 0.25, "limit for small"),
+        ("statistics_flow", lambda delta, z, s, e: s * delta / np.sqrt(z.var() + e), "as constants"),
+        (
+            "statistics_flow",
+            lambda delta, z, s, e: s * (delta - delta.mean()) / np.sqrt(z.var() + e),
+            "deviation is missing",
+        ),
+    ],
+)
+def test_a_likely_slip_gets_its_hint(checker, answer, words):
+    with pytest.raises(AssertionError, match=words):
+        getattr(exercises, f"check_{checker}")(answer)

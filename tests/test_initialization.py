@@ -449,6 +449,20 @@ def test_forward_and_backward_gain_of_a_rectangular_layer(fan_out):
             assert abs(measured.mean() - expected) < 5 * error
 
 
+@pytest.mark.parametrize("along_the_output", [False, True])
+def test_a_gradient_along_the_output_grows_more(along_the_output):
+    """The backward law takes the gradient as independent of the weights; E|W^T W x|^2 = (1 + n_out / n_in) E|W x|^2."""
+    rng, fan_in, fan_out, runs = generator(), 150, 300, 60
+    weight = initialization.lecun_normal((fan_out, fan_in), rng, runs=(runs,))
+    inputs = rng.standard_normal((runs, 10, fan_in))
+    gradient = inputs @ weight.mT if along_the_output else rng.standard_normal((runs, 10, fan_out))
+    back = initialization.backward_second_moments([weight], inputs, gradient, "identity")
+    factor = back[:, 0] / back[:, 1]
+    predicted = fan_out / fan_in  # by independence
+    expected = predicted * (1 + predicted) if along_the_output else predicted
+    assert abs(factor.mean() - expected) < 5 * factor.std() / math.sqrt(runs) + 0.02
+
+
 def deep(name, width, layers, runs, *, activation="relu", batch=100, seed=0, **keywords):
     """Measure the second moments through a deep square network, drawn layer by layer."""
     rng = generator(seed)

@@ -487,3 +487,31 @@ def test_other_rows_are_transformed_by_what_was_fitted(transform, module):
 def backend_arrays():
     torch = pytest.importorskip("torch")
     return (lambda x: torch.tensor(np.array(x))), (lambda x: x.numpy())
+
+
+# Numbers of the pages that no block prints.
+
+
+def test_the_best_units_of_wine():
+    optimize = pytest.importorskip("scipy.optimize")
+    correlations = np.corrcoef(wine(), rowvar=False)
+
+    def condition(logs):
+        units = np.exp(logs)
+        values = np.linalg.eigvalsh(correlations * units[:, None] * units)
+        return values[-1] / values[0]
+
+    logs = np.zeros(13)
+    for _ in range(2):
+        logs = optimize.minimize(condition, logs, method="Powell").x
+    assert condition(np.zeros(13)) == pytest.approx(45.52, abs=0.01)
+    assert condition(logs) == pytest.approx(30.7, abs=0.4)
+
+
+def test_the_share_of_proline_in_a_random_unit():
+    variances = wine().var(axis=0)
+    weights = np.random.default_rng(0).normal(size=(20_000, 13))
+    parts = np.square(weights) * variances
+    share = parts[:, variances.argmax()] / parts.sum(axis=1)
+    assert share.mean() == pytest.approx(0.95, abs=0.01)
+    assert np.median(share) == pytest.approx(0.9971, abs=2e-4)

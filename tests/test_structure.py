@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dlnotes.book import blocks, chapters, layout, pages, source
+from dlnotes.book import blocks, chapters, layout, pages, source, words
 from tests import laws
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,7 @@ LAWS = (
     laws.described_once,
     laws.plain_names,
     laws.short,
+    laws.short_chapters,
     laws.arrows,
     laws.no_cycles,
     laws.no_side_door,
@@ -245,6 +246,7 @@ def test_a_lawful_tree_passes(law, tree):
 
 FUTURE = "from __future__ import annotations\n"
 LONG = FUTURE + "".join(f"x{i} = {i}\n" for i in range(400))
+LONG_PAGE = "# Depth\n\n" + "word " * words.LIMIT + "\n"
 LONG_FUNCTION = FUTURE + "def f():\n" + '    """Say."""\n' + "    # why\n\n" + "    x = 1\n" * 40
 BROKEN = [
     (laws.one_word, {"docs/chapters/alone.md": ""}, "docs/chapters/alone.md", 1, "no chapter"),
@@ -278,6 +280,7 @@ BROKEN = [
     (laws.plain_names, {"dlnotes/helpers/depth.py": ""}, "dlnotes/helpers", 1, "does not say"),
     (laws.short, {"dlnotes/book/long.py": LONG}, "dlnotes/book/long.py", 1, "401 lines"),
     (laws.short, {"dlnotes/book/long.py": LONG_FUNCTION}, "dlnotes/book/long.py", 2, "f has 41 lines"),
+    (laws.short_chapters, {"docs/chapters/depth.md": LONG_PAGE}, "docs/chapters/depth.md", 1, "3501 words"),
     (
         laws.no_asserts,
         {"dlnotes/exercises/depth.py": "def f(x):\n    assert x\n"},

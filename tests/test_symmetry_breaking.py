@@ -67,6 +67,17 @@ def test_tolerance_decides_what_counts_as_rank():
     assert symmetry_breaking.numerical_rank(noisy) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(200, 3), (3, 200), (7, 7)])
+def test_rank_by_default_counts_from_the_larger_size_times_the_precision_of_the_dtype(dtype, shape):
+    edge = max(shape) * np.finfo(dtype).eps
+    for factor, rank in ((0.9, 1), (1.1, 2)):
+        matrix = np.zeros(shape, dtype)
+        matrix[0, 0], matrix[1, 1] = 1, factor * edge
+        assert symmetry_breaking.numerical_rank(matrix) == rank
+        assert symmetry_breaking.numerical_rank(dtype(1e3) * matrix) == rank
+
+
 @given(seed=st.integers(0, 10_000), scale=st.floats(1e-6, 1e6))
 def test_effective_rank_is_at_most_the_rank_and_knows_no_scale_or_rotation(seed, scale):
     generator = np.random.default_rng(seed)
@@ -86,6 +97,22 @@ def test_groups_of_units():
     np.testing.assert_array_equal(symmetry_breaking.unit_groups(units, tolerance=0.5), [0, 1, 0, 0, 1])
     assert symmetry_breaking.distinct_units(units, tolerance=0.5) == 2
     assert symmetry_breaking.distinct_units(np.zeros((0, 3))) == 0
+
+
+@pytest.mark.parametrize(
+    ("units", "groups"),
+    [
+        ([[0.0, 0.0], [0.4, 0.4]], [0, 0]),  # each entry by itself: the sum is 0.8, the length 0.57
+        ([[0.0] * 9, [0.5] * 9], [0, 0]),  # the tolerance itself still counts as the same
+        ([[100.0, 0.0], [101.0, 0.0]], [0, 1]),  # the tolerance is a difference, not a share
+        ([[0.0, 0.0], [-0.6, 0.0], [0.0, 0.6]], [0, 1, 2]),  # below and above, in one entry
+        ([[3.0, 0.0], [0.0, 0.0], [0.4, 0.0], [0.8, 0.0]], [0, 1, 1, 2]),  # near the second of a pair only
+    ],
+)
+def test_two_units_are_alike_if_no_entry_differs_by_more_than_the_tolerance(units, groups):
+    np.testing.assert_array_equal(symmetry_breaking.unit_groups(np.array(units), tolerance=0.5), groups)
+    first = sum(group == unit for unit, group in enumerate(groups))
+    assert symmetry_breaking.distinct_units(np.array(units), tolerance=0.5) == first
 
 
 @given(st.integers(0, 10_000))
@@ -151,3 +178,9 @@ def test_from_zero_sigmoid_units_learn_as_one():
     trained, _, _ = train(parameters, "sigmoid", steps=200)
     assert np.abs(trained["0.weight"]).max() > 1e-3
     assert symmetry_breaking.distinct_units(trained["0.weight"], tolerance=1e-12) == 1
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "elu"])
+def test_from_zero_an_activation_that_is_not_monotone_or_not_odd_learns_the_last_bias_alone_too(activation):
+    trained, _, _ = train(start(symmetry_breaking.zero_init), activation)
+    assert [name for name, value in trained.items() if value.any()] == ["2.bias"]

@@ -68,6 +68,12 @@ def anchor(book: layout.Layout, identifier: str) -> str:
     return first if path is not None and name in source.public(path) else identifier
 
 
+def described(identifier: str) -> str:
+    """Give the name under which the reference describes a function: its own, or that of the module of a private one."""
+    module, _, name = identifier.rpartition(".")
+    return module if name.startswith("_") else identifier
+
+
 def place(book: layout.Layout, identifier: str, known: dict[str, str]) -> tuple[str, str] | None:
     """Give page and anchor where a module, or a function or class of one, is described; `known` is from `places`."""
     module, _, name = identifier.rpartition(".")

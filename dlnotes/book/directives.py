@@ -98,7 +98,8 @@ def _kernel_code(block: Kernel, backends: list[str], text: str) -> elements.Elem
     links = elements.element("p", class_="kernel__links")
     for backend in backends:
         identifier = source.identifier(name, backend, package)
-        href = context.href(api_page(context, name), api.anchor(context.layout, identifier))
+        own = api.described(identifier) == identifier  # else the page of its module is all there is
+        href = context.href(api_page(context, name), api.anchor(context.layout, identifier) if own else "")
         links.append(elements.element("a", elements.breakable(identifier), href=href))
         if context.layout.repository:
             address = source_address(context, *source.location(name, backend, package))

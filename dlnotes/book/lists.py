@@ -301,6 +301,9 @@ class SourcesList(directives.Directive):
         block = elements.element(
             "ul", *(_entry(page, entry, {}) for entry in entries), class_="references", data_search_exclude=""
         )
+        if page.stem:  # long, and wanted by few: each citation leads to its entry in the list of all references
+            summary = elements.element("summary", f"The {len(entries)} sources of this chapter")
+            block = elements.element("details", summary, block, class_="sources", id="sources")
         parent.append(block)
         return block
 

@@ -139,7 +139,7 @@ class _Blocks(Postprocessor):
         if self.extension.current().source is None:
             return text
         numbers = itertools.count(1)
-        text = _CODE.sub(lambda found: found[1] + _hanging(found[2]) + found[3], _PLAIN.sub(r"\1", text))
+        text = _CODE.sub(_fitted, _PLAIN.sub(r"\1", text))
         text = _CONSOLE.sub(_with_commands, text)
         return re.sub(r"<pre(?=>)", lambda _: f'<pre id="block-{next(numbers)}"', text)
 
@@ -148,6 +148,7 @@ _CODE = re.compile(
     r'(<div class="language-python highlight"><pre>(?:<span></span>)?<code>(?:<span></span>)?)(.*?)(</code>)', re.DOTALL
 )
 _NARROW = 40  # columns of code that fit on a telephone
+_TALL = 30  # lines of a block, of which a telephone at first shows fewer
 
 
 _CONSOLE = re.compile(r'<div class="language-console highlight">(<pre>.*?</pre>)', re.DOTALL)
@@ -158,6 +159,15 @@ def _with_commands(found: re.Match[str]) -> str:
     lines = html.unescape(re.sub(r"<[^>]*>", "", found[1])).split("\n")
     commands = "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
     return f'<div class="language-console highlight" data-copy="{html.escape(commands)}">{found[1]}'
+
+
+def _fitted(found: re.Match[str]) -> str:
+    """Mark what a telephone cannot show as it is: lines that are too wide, and a block that is too tall."""
+    opening, code, closing = found.groups()
+    lines = code.rstrip("\n").count("\n") + 1
+    if lines > _TALL:
+        opening = opening.replace('"language-python highlight"', f'"language-python highlight" data-lines="{lines}"', 1)
+    return opening + _hanging(code) + closing
 
 
 def _hanging(code: str) -> str:

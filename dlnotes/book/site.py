@@ -17,6 +17,7 @@ from dlnotes.book import pages, words
 BOOSTS = {"chapters": 2.0, "beside": 1.0, "api": 0.2, "references.md": 0.2, "benchmarks.md": 0.2, "notation.md": 0.5}
 CHAPTER = "Chapter"
 STYLES = "assets/css/all.css"
+API_STYLES = "assets/_mkdocstrings.css"  # what the builder of the API pages writes
 
 
 def boost(layout: layouts.Layout, name: str) -> float:
@@ -25,6 +26,12 @@ def boost(layout: layouts.Layout, name: str) -> float:
     if stem is not None:
         return BOOSTS["chapters" if name == f"chapters/{stem}.md" else "beside"]
     return BOOSTS["api"] if name == "api.md" or name.startswith("api/") else BOOSTS.get(name, 1.0)
+
+
+def on_config(config: Any) -> Any:
+    """Ask for no style sheet besides the one that is put together."""
+    config["extra_css"] = [name for name in config["extra_css"] if str(name) != API_STYLES]
+    return config
 
 
 def on_nav(nav: Any, config: Any, files: Any) -> Any:
@@ -77,9 +84,10 @@ def on_post_build(config: Any) -> None:
     """Put the style sheets together; what they name lies beside them, so that the addresses stay right."""
     folder = Path(config["site_dir"])
     theme = [next((folder / "assets" / "stylesheets").glob(f"{name}.*.css")) for name in ("main", "palette")]
+    theme += [path for path in (folder / API_STYLES,) if path.is_file()]
     own = [folder / name for name in config["extra"]["styles"]]
     texts = [re.sub(r"/\*# sourceMappingURL=.*?\*/", "", path.read_text("utf-8")).strip() for path in (*theme, *own)]
-    if any("url(" in text.replace("url(data:", "").replace('url("data:', "") for text in texts[: len(theme)]):
+    if any("url(" in re.sub(r"url\([\"']?data:", "", text) for text in texts[: len(theme)]):
         raise ValueError("the theme's style sheets name files by their own place, and cannot be put elsewhere")
     (folder / STYLES).write_text("\n".join(texts) + "\n", "utf-8")
 

@@ -55,3 +55,8 @@ def pair(call: str, given: object) -> tuple[object, object]:
     if not two:
         raise AssertionError(f"{call} must be a pair, got {given!r}")
     return given[0], given[1]
+
+
+def right(what: str) -> None:
+    """Tell the reader that the answer is right, and what was checked."""
+    print(f"Right: {what}.")

@@ -15,6 +15,12 @@ def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
     return math.isclose(given, wanted, rel_tol=tolerance, abs_tol=1e-12)
 
 
+def _tolerance(given: object) -> float:
+    """Give the share by which a right answer may be off: what its own type rounds, single precision or less."""
+    kind = getattr(given, "dtype", None)
+    return 1e-9 if kind is None or kind.kind != "f" or kind.itemsize >= 8 else 32 * float(np.finfo(kind).eps)
+
+
 def check_slope_from_output(slope_from_output: Callable[[str, float], float]) -> None:
     """Check a function that gives the slope of sigmoid and tanh from their output.
 
@@ -30,16 +36,23 @@ def check_slope_from_output(slope_from_output: Callable[[str, float], float]) ->
             at = np.array([x])
             output, wanted = function(at)[0], slope(at)[0]
             call = f'slope_from_output("{name}", {output:.4f})'
-            given = answers.number(call, slope_from_output(name, float(output)))
+            answer = slope_from_output(name, float(output))
+            given, tolerance = answers.number(call, answer), _tolerance(answer)
             hint = ""
-            if name == "tanh" and _near(given, output * (1 - output)):
+            if name == "tanh" and _near(given, output * (1 - output), tolerance):
                 hint = ". This is the sigmoid's; at the output 0 it is 0, where tanh is steepest"
-            elif name == "tanh" and _near(given, (1 - output) * (1 + output) / 4):
+            elif name == "tanh" and _near(given, (1 - output) * (1 + output) / 4, tolerance):
                 hint = ". tanh is sigmoid(2x), and the chain rule brings a 2 for the input and a 2 for the output"
-            elif _near(given, slope(np.array([output]))[0]):
+            elif _near(given, slope(np.array([output]))[0], tolerance):
                 hint = ". This is the slope at the output; the argument is already the output"
-            if not _near(given, wanted):
+            if not _near(given, wanted, tolerance):
                 raise AssertionError(f"{call} is {given:.6g}, but the slope there is {wanted:.6g}{hint}")
+    answers.right("the output is all that a backward pass has to keep")
+
+
+def _as_list(given: object) -> object:
+    """Let an array of two units pass for a pair of them."""
+    return list(given) if isinstance(given, np.ndarray) and given.ndim else given
 
 
 def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
@@ -51,12 +64,13 @@ def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
     Raises:
         AssertionError: if the form or the function is wrong; the message names an x.
     """
-    given = two_units()
-    if given is None:
-        raise AssertionError("two_units() returns nothing yet")
-    units = np.asarray(given, dtype=float)
-    if units.shape != (2, 2, 2):
-        raise AssertionError(f"two_units() must be two units of two pieces (weight, bias), got {units.shape}")
+    first, second = answers.pair("two_units()", _as_list(two_units()))
+    units = np.array(
+        [
+            answers.array(f"the {word} unit, two pieces (weight, bias),", unit, (2, 2))
+            for word, unit in (("first", first), ("second", second))
+        ]
+    )
     x = np.linspace(-4, 4, 65)
     first, second = (activations.maxout(x[:, None] * unit[:, 0] + unit[:, 1])[:, 0] for unit in units)
     wanted = np.clip(x, -1, 1)
@@ -72,6 +86,7 @@ def check_maxout_weights(two_units: Callable[[], tuple]) -> None:
     at = int(wrong.argmax())
     if wrong.any():
         raise AssertionError(f"at x = {x[at]:g} the difference is {difference[at]:.6g}, not {wanted[at]:.6g}{hint}")
+    answers.right("two convex functions make one that is bounded")
 
 
 def check_condition_number(condition_number: Callable[[int, float, float], float]) -> None:
@@ -100,6 +115,7 @@ def check_condition_number(condition_number: Callable[[int, float, float], float
             hint = ". Along the vector of ones there is a variance too"
         if not _near(given, wanted, 1e-6):
             raise AssertionError(f"{call} is {given:.6g}, not {wanted:.6g}{hint}")
+    answers.right("the mean counts once for each input")
 
 
 def check_zero_mean_alpha(zero_mean_alpha: Callable[[float], float]) -> None:
@@ -126,8 +142,9 @@ def check_zero_mean_alpha(zero_mean_alpha: Callable[[float], float]) -> None:
             hint = ". The negative side takes back too little"
         if not abs(mean) < 1e-6:
             raise AssertionError(
-                f"with alpha = {given:.6g} at deviation {deviation} the mean is {mean:.6f}, not 0{hint}"
+                f"with alpha = {given:.8g} at deviation {deviation} the mean is {mean:.1e}, not 0 to 1e-6{hint}"
             )
+    answers.right("the mean is 0 at each deviation")
 
 
 def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, float], float]) -> None:
@@ -173,3 +190,4 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
         right = given == wanted or _near(given, wanted, 1e-6)
         if not right:
             raise AssertionError(f"for {name}, killing_rate gives {given:.6g}, but {wanted:.6g} is the least{hint}")
+    answers.right("no lower rate kills it on all inputs")

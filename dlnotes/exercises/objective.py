@@ -12,7 +12,8 @@ from dlnotes.numpy import objective
 
 
 def _near(given: np.ndarray | float, wanted: np.ndarray | float) -> bool:
-    return bool(np.allclose(given, wanted, rtol=1e-9, atol=1e-12))
+    """Say whether numbers agree as far as float32 can tell, in which an answer may be given."""
+    return bool(np.allclose(given, wanted, rtol=2e-6, atol=1e-6))
 
 
 def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
@@ -34,10 +35,15 @@ def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
             hint = ". A wrong example can cost less than 1: its label's probability is at most one half"
         elif given == math.ceil(loss * examples / math.log(2)):
             hint = ". It is rounded up, but that many would cost more than there is"
+        elif given == min(examples, math.floor(loss * examples / math.log(10))):
+            hint = ". The loss is in natural logarithms, so one half costs ln 2, with the natural logarithm too"
         elif given > examples:
             hint = f". There are only {examples} examples"
+        elif given != math.floor(given):
+            hint = ". A number of examples is whole"
         if given != wanted:
             raise AssertionError(f"{call} is {given:g}, but at most {wanted} can be wrong{hint}")
+    answers.right("a wrong example costs at least ln 2")
 
 
 def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
@@ -53,24 +59,27 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
     for rows, classes in ((1, 3), (4, 5)):
         probabilities = objective.softmax(generator.standard_normal((rows, classes)))
         gradient = generator.standard_normal((rows, classes))
-        kept = probabilities.copy(), gradient.copy()
+        p, g = probabilities, gradient
         call = f"softmax_backward of {rows} rows and {classes} classes"
-        given = answers.array(call, softmax_backward(gradient, probabilities), (rows, classes))
-        changed = not (_near(probabilities, kept[0]) and _near(gradient, kept[1]))
-        if changed:
-            raise AssertionError(f"{call} changes its arguments")
-        wanted = kept[0] * (kept[1] - (kept[0] * kept[1]).sum(-1, keepdims=True))
-        hint = ""
-        if _near(given, kept[0] * kept[1]) or _near(given, kept[0] * (1 - kept[0]) * kept[1]):
-            hint = ": only the diagonal of the Jacobian is in it, but every logit moves every probability"
-        elif _near(given, -wanted):
-            hint = ": the sign is turned"
-        elif rows > 1 and _near(given, kept[0] * (kept[1] - (kept[0] * kept[1]).sum())):
-            hint = ": the sum runs over all rows, but each row has a Jacobian of its own"
-        elif not _near(given.sum(-1), 0):
+        given = answers.array(call, softmax_backward(g.copy(), p.copy()), (rows, classes))
+        wanted = p * (g - (p * g).sum(-1, keepdims=True))
+        slips = (
+            (p * g, "the sum over the probabilities of the row, which every logit moves, is not taken off"),
+            (p * (1 - p) * g, "only the diagonal of the Jacobian is in it, but every logit moves every probability"),
+            (-wanted, "the sign is turned"),
+            (g * (p - (g * p).sum(-1, keepdims=True)), "gradient and probabilities have changed places"),
+            (p * (g - g.mean(-1, keepdims=True)), "the mean of the gradient is weighted by the probabilities"),
+            (p * (g - g.sum(-1, keepdims=True)), "the sum over the gradient is weighted by the probabilities"),
+            (g - (p * g).sum(-1, keepdims=True), "the factor in front, the probability itself, is missing"),
+            (p * (g - (p * g).sum()), "the sum runs over all rows, but each row has a Jacobian of its own"),
+            (p * (g - (p * g).sum(0)), "the sum runs along the rows, but it belongs to the classes of one row"),
+        )
+        hint = next((f": {words}" for slip, words in slips if _near(given, slip)), "")
+        if not hint and not _near(given.sum(-1), 0):
             hint = ": each row must sum to 0, because a common shift of the logits changes nothing"
         if not _near(given, wanted):
             raise AssertionError(f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}")
+    answers.right("the product with the Jacobian, and no matrix")
 
 
 def _arriving(parts: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -103,19 +112,52 @@ def check_streaming_log_sum_exp(log_sum_exp: Callable[[Iterable[np.ndarray]], fl
     }
     for name, parts in cases.items():
         with np.errstate(all="ignore"):
-            given = float(answers.array(f"the result for {name}", log_sum_exp(_arriving(parts)), ()))
+            given = _one_number(f"the result for {name}", log_sum_exp(_arriving(parts)))
         wanted = float(objective.log_sum_exp(np.concatenate(parts)))
-        hint = ""
-        if _near(given, objective.log_sum_exp(np.tile(parts[-1], len(parts)))):
-            hint = ". The last part was counted again and again: each is overwritten by the next, so use it at once"
-        elif not math.isfinite(given):
-            hint = ". Something overflowed, or everything underflowed: keep the largest logit seen so far apart"
-        elif given < wanted:
-            hint = ". Something is missing from the sum. Is the old sum rescaled when a larger logit comes?"
-        elif given > wanted:
-            hint = ". The sum is too large. Is the old sum rescaled when a larger logit comes?"
         if not _near(given, wanted):
-            raise AssertionError(f"the result for {name} is {given:.6g} in place of {wanted:.6g}{hint}")
+            raise AssertionError(
+                f"the result for {name} is {given:.6g} in place of {wanted:.6g}{_streaming_hint(given, parts)}"
+            )
+    answers.right("one number and one sum are all that is kept")
+
+
+def _one_number(call: str, given: object) -> float:
+    """Read one number; NaN and infinity are let through, since what overflowed has a hint of its own."""
+    found = np.asarray(given)
+    if found.ndim == 0 and found.dtype.kind == "f" and np.isnan(found):
+        return math.nan
+    return answers.number(call, given, infinite=True)
+
+
+def _streaming_hint(given: float, parts: list[np.ndarray]) -> str:
+    """Say what is likely to have gone wrong in a log-sum-exp that arrives in parts."""
+    everything = np.concatenate(parts)
+    wanted, largest = float(objective.log_sum_exp(everything)), everything.max()
+    if not math.isfinite(given):
+        return ". Something overflowed, or everything underflowed: keep the largest logit seen so far apart"
+    slips = (
+        (
+            float(objective.log_sum_exp(np.tile(parts[-1], len(parts)))),
+            "The last part was counted again and again: each is overwritten by the next, so use it at once",
+        ),
+        (wanted - largest, "The largest logit is not added at the end"),
+        (float(objective.log_sum_exp(parts[-1])), "It is that of the last part alone: the parts before it are lost"),
+        (float(objective.log_sum_exp(parts[0])), "It is that of the first part alone"),
+        (math.log(len(everything)) + float(everything.mean()), "It is the mean of the logits, not of exponentials"),
+        (wanted - math.log(len(everything)), "A mean of exponentials is taken in place of their sum"),
+        (_not_rescaled(parts), "The old sum is not rescaled when a larger logit comes"),
+        (float(np.exp(min(wanted, 700.0))), "The logarithm of the sum is missing"),
+    )
+    return next((f". {words}" for slip, words in slips if _near(given, slip)), "")
+
+
+def _not_rescaled(parts: list[np.ndarray]) -> float:
+    """Give what comes out if the sum so far is left as it is when a larger logit comes."""
+    largest, total = -math.inf, 0.0
+    for part in parts:
+        largest = max(largest, float(part.max()))
+        total += float(np.exp(part - largest).sum())
+    return largest + math.log(total)
 
 
 def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndarray]) -> None:
@@ -137,14 +179,17 @@ def check_smoothed_gradient(gradient: Callable[[np.ndarray, int, float], np.ndar
         hint = ""
         if share and _near(given, probabilities - one):
             hint = ": this is the gradient of the hard label"
+        elif share and _near(given, probabilities - (1 - share) * one):
+            hint = ": the share that is taken from the label is spread over no class"
         elif share and _near(given, probabilities - (1 - share) * one - share / (classes - 1) * (1 - one)):
             hint = ": the share is spread over the other classes; here it is spread over all of them"
-        elif not _near(given.sum(), 0):
-            hint = ": it must sum to 0, as probabilities and targets both sum to 1"
         elif _near(given, -wanted):
             hint = ": the sign is turned"
+        elif not _near(given.sum(), 0):
+            hint = ": it must sum to 0, as probabilities and targets both sum to 1"
         if not _near(given, wanted):
             raise AssertionError(f"{call} is off by up to {np.abs(given - wanted).max():.2g}{hint}")
+    answers.right("probabilities minus targets, whatever the targets are that sum to 1")
 
 
 def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int], list[float]]) -> None:
@@ -188,3 +233,4 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
         found = f"{given[worst]:.6g} in place of {wanted[worst]:.6g}"
         if not _near(given, wanted):
             raise AssertionError(f"backward of {name} gives node {worst} the derivative {found}{hint}")
+    answers.right("from the last node to the first, and shares add up")

@@ -16,6 +16,82 @@ def _close(one: np.ndarray, other: np.ndarray | float, tolerance: float = 1e-8) 
     return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance))
 
 
+def _digits(given: object, tolerance: float = 1e-8) -> float:
+    """Give the tolerance for an answer: that for float64, or a coarser one if it was computed in fewer bits."""
+    dtype = np.asarray(given).dtype
+    return 1e-3 if dtype.kind == "f" and dtype.itemsize < 8 else tolerance
+
+
+def _rows_to_standardize() -> tuple[np.ndarray, np.ndarray]:
+    """Draw training and test rows whose last feature does not vary in training."""
+    generator = np.random.default_rng(0)
+    train = generator.normal(size=(12, 4)) * [1, 300, 0.02, 0] + [0, 700, 1, 5]
+    test = generator.normal(size=(7, 4)) * [2, 300, 0.02, 0] + [1, 700, 1.01, 1.1]
+    train[:, 3] = 0.1  # twelve copies of it have a computed deviation of 1e-17
+    return train, test
+
+
+def _divisors(x: np.ndarray) -> dict[str, np.ndarray]:
+    """Give what a reader may divide the features by, right and wrong."""
+    deviation, sample = x.std(axis=0), x.std(axis=0, ddof=1)
+    return {
+        "": deviation,
+        ". This divides by the variance: then the deviation becomes 1 over what it was": deviation**2,
+        ". This divides by n - 1 under the root; here the rows are to get deviation 1, so divide by n": sample,
+        ". They are centered and not divided yet": np.ones_like(deviation),
+    }
+
+
+def _leak(given: np.ndarray, rows: np.ndarray, every: np.ndarray, tolerance: float) -> str:
+    """Say whether rows were moved or divided by the statistics of training and test rows together."""
+    for divisor in _divisors(every).values():
+        moved = given[:, :3] * divisor[:3]
+        if _close(moved, rows[:, :3] - every[:, :3].mean(axis=0), max(tolerance, 1e-4)):
+            return ". Their mean is that of training and test rows together: the test rows have leaked in"
+    return ""
+
+
+def _check_training_rows(z: np.ndarray, train: np.ndarray, every: np.ndarray, tolerance: float) -> None:
+    """Check mean and deviation of the training rows."""
+    mean = z.mean(axis=0)
+    if not _close(mean, 0, tolerance):
+        hint = _leak(z, train, every, tolerance)
+        if not hint and _close(mean[:3], 0, tolerance):
+            hint = ". The last one does not vary, but its computed deviation is tiny and not 0, by rounding. "
+            hint += "Divide by 1 where the deviation is a few units in the last place of the numbers"
+        raise AssertionError(f"the training features must have mean 0, they have {mean.round(3)}{hint}")
+    moving = z[:, :3].std(axis=0)
+    if not _close(moving, 1, tolerance):
+        found = (hint for hint, d in _divisors(train).items() if _close(moving * d[:3], train[:, :3].std(axis=0), 1e-3))
+        hint = next(found, "") or (
+            ", not quite: is there an epsilon in the divisor? Only a deviation of 0 needs care"
+            if _close(moving, 1, 1e-2)
+            else ""
+        )
+        raise AssertionError(f"the training features must have deviation 1, they have {moving.round(8)}{hint}")
+    if not _close(z[:, 3], 0, tolerance):
+        raise AssertionError("the feature that does not vary in training must be 0 there. Divide it by 1")
+
+
+def _check_test_rows(rows: np.ndarray, train: np.ndarray, test: np.ndarray, tolerance: float) -> None:
+    """Check that the test rows went through the numbers of the training rows."""
+    wanted = (test - train.mean(axis=0))[:, :3] / train.std(axis=0)[:3]
+    hint = _leak(rows, test, np.concatenate((train, test)), tolerance)
+    if _close(rows[:, :3].mean(axis=0), 0, tolerance):
+        hint = ": this takes mean and deviation from the test rows. They must be those of the training rows"
+    elif _close(rows[:, :3] * test.std(axis=0)[:3], (test - train.mean(axis=0))[:, :3], 1e-3):
+        hint = ": the mean is that of the training rows, but the deviation is that of the test rows"
+    elif _close(rows[:, :3], test[:, :3], tolerance):
+        hint = ": they are as they were"
+    if not _close(rows[:, :3], wanted, tolerance):
+        raise AssertionError(f"the test rows are not transformed as the training rows were{hint}")
+    if not _close(rows[:, 3], 1, tolerance):
+        raise AssertionError(
+            f"the feature that does not vary in training is 1 above it in the test rows; "
+            f"{rows[:, 3].mean():.3g} is left. Center it and divide by 1"
+        )
+
+
 def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]) -> None:
     """Check a function that standardizes training and test rows.
 
@@ -25,46 +101,13 @@ def check_standardize(standardize: Callable[[np.ndarray, np.ndarray], tuple[np.n
     Raises:
         AssertionError: if a feature is not standardized as it should be; the message says where the mistake may lie.
     """
-    generator = np.random.default_rng(0)
-    train = generator.normal(size=(12, 4)) * [1, 300, 0.02, 0] + [0, 700, 1, 5]
-    test = generator.normal(size=(7, 4)) * [2, 300, 0.02, 0] + [1, 700, 1.01, 1.1]
-    train[:, 3] = 0.1  # constant in training, and twelve copies of it have a computed deviation of 1e-17
+    train, test = _rows_to_standardize()
     first, second = answers.pair("standardize(train, test)", standardize(train.copy(), test.copy()))
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    divisor = np.where(np.ptp(train, axis=0) > 0, deviation, 1)
     z = answers.array("the first of the pair", first, train.shape)
-    hint = ""
-    if not _close(z[:, 3], 0):
-        hint = ". The last one is constant, but its computed deviation is 1e-17 and not 0, by rounding. "
-        hint += "Ask whether its rows are all equal"
-    if not _close(z.mean(axis=0), 0):
-        raise AssertionError(f"the training features must have mean 0, they have {z.mean(axis=0).round(3)}{hint}")
-    moving = z[:, :3].std(axis=0)
-    hint = ""
-    if _close(moving, 1 / deviation[:3]):
-        hint = ". This divides by the variance: then the deviation becomes 1 over what it was"
-    elif _close(moving, math.sqrt(11 / 12)):
-        hint = ". This divides by n - 1 under the root; here the rows themselves are to get deviation 1, so divide by n"
-    elif _close(moving, deviation[:3]):
-        hint = ". They are centered and not divided yet"
-    elif _close(moving, 1, 1e-4):
-        hint = ", not quite: is there an epsilon in the divisor? Only a deviation of 0 needs care"
-    if not _close(moving, 1):
-        raise AssertionError(f"the training features must have deviation 1, they have {moving.round(8)}{hint}")
     rows = answers.array("the second of the pair", second, test.shape)
-    hint = ""
-    if _close(rows[:, :3].mean(axis=0), 0):
-        hint = ": this takes mean and deviation from the test rows. They must be those of the training rows"
-    elif _close(rows, (test - np.concatenate((train, test)).mean(axis=0)) / divisor):
-        hint = ": the mean is that of all rows. The test rows must not enter it"
-    wanted = (test - mean) / divisor
-    if not _close(rows[:, :3], wanted[:, :3]):
-        raise AssertionError(f"the test rows are not transformed as the training rows were{hint}")
-    if not _close(rows[:, 3], wanted[:, 3]):
-        raise AssertionError(
-            f"the feature that is constant in training is 1 above it in the test rows; "
-            f"{rows[:, 3].mean():.3g} is left. Center it and divide by 1"
-        )
+    _check_training_rows(z, train, np.concatenate((train, test)), _digits(first))
+    _check_test_rows(rows, train, test, _digits(second))
+    answers.right("both went through the mean and the deviation of the training rows")
 
 
 def check_raw_weights(
@@ -88,22 +131,25 @@ def check_raw_weights(
         given = answers.pair(call, raw_weights(weights.copy(), bias, state.mean.copy(), state.deviation.copy()))
         own = answers.array("the first of the pair, the weights,", given[0], (13,))
         shift = answers.array("the second of the pair, the bias,", given[1], ())
-        wanted = weights / state.deviation
+        wanted, tolerance = weights / state.deviation, max(_digits(given[0]), _digits(given[1]))
         hint = ""
-        if _close(own, weights * state.deviation):
+        if _close(own, weights * state.deviation, tolerance):
             hint = ": a feature that is divided by its deviation needs a weight that is divided too"
-        elif _close(own, weights):
+        elif _close(own, weights / state.deviation**2, tolerance):
+            hint = ": divide once, by the deviation and not by the variance"
+        elif _close(own, weights, tolerance):
             hint = ": a weight of z is not a weight of x yet"
-        if not _close(own, wanted):
+        if not _close(own, wanted, tolerance):
             raise AssertionError(f"the weights are wrong{hint}")
-        if _close(shift, bias + wanted @ state.mean):
+        if _close(shift, bias + wanted @ state.mean, tolerance):
             hint = ": its sign is wrong. (x - m) takes the mean away"
-        elif _close(shift, bias - weights @ state.mean):
+        elif _close(shift, bias - weights @ state.mean, tolerance):
             hint = ": the means are in units of x, so they go with the weights of x"
-        elif _close(shift, bias):
+        elif _close(shift, bias, tolerance):
             hint = ": the means were taken off the inputs, and somebody has to take them off again"
-        if not _close(x @ own + shift, z @ weights + bias):
+        if not _close(x @ own + shift, z @ weights + bias, tolerance):
             raise AssertionError(f"the bias is wrong{hint}")
+    answers.right("raw rows now give what standardized ones gave")
 
 
 def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -120,28 +166,32 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
         x = generator.normal(size=(40, features)) @ generator.normal(size=(features, features))
         x -= x.mean(axis=0)
         name = f"whitening_matrix of {features} features"
-        matrix = answers.array(name, whitening_matrix(x.copy()), (features, features))
+        given = whitening_matrix(x.copy())
+        matrix, tolerance = answers.array(name, given, (features, features)), _digits(given, 1e-6)
         covariance = x.T @ x / len(x)
         reached = matrix.T @ covariance @ matrix
         inverse = np.linalg.inv(covariance)
         hint = ""
-        if _close(matrix, inverse):
+        if _close(matrix, inverse, tolerance):
             hint = ". This is the inverse of the covariance; its root is wanted"
-        elif _close(reached, np.eye(features) * 39 / 40) or _close(reached, np.eye(features) * 40 / 39):
+        elif any(_close(reached, np.eye(features) * ratio, 1e-4) for ratio in (39 / 40, 40 / 39)):
             hint = ". The covariance divides by n here, not by n - 1"
-        elif _close(reached, np.diag(np.diag(reached))):
+        elif _close(matrix, np.linalg.inv(preprocessing.ZCA().fit(x).whitening), tolerance):
+            hint = ". This is the root of the covariance, which undoes whitening; its inverse is wanted"
+        elif _close(reached, np.diag(np.diag(reached)), tolerance):
             hint = ". They are decorrelated, but their variances are not 1: divide by the root of the eigenvalues"
-        if not _close(reached, np.eye(features), 1e-6):
+        if not _close(reached, np.eye(features), tolerance):
             raise AssertionError(
                 f"the covariance of the rows times {name} must be the identity, it is\n{reached.round(3)}{hint}"
             )
         state = preprocessing.ZCA().fit(x)
         distance, least = (np.square(x @ w - x).sum(-1).mean() for w in (matrix, state.whitening))
-        if not _close(matrix, state.whitening, 1e-6):
+        if not _close(matrix, state.whitening, tolerance):
             raise AssertionError(
                 f"{name} whitens, but moves the rows by {distance:.3f} in the mean square where {least:.3f} is enough. "
                 "Turn them back after you have divided"
             )
+    answers.right("white, and as near to the rows as white rows can be")
 
 
 def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
@@ -154,7 +204,8 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
         AssertionError: if a condition number is wrong.
     """
     for mean in (0.0, 1.0, 3.0, -3.0, 200.0):
-        given = float(answers.array(f"offset_condition({mean})", offset_condition(mean), ()))
+        answer = offset_condition(mean)
+        given = answers.number(f"offset_condition({mean})", answer)
         hessian = np.array([[1 + mean**2, mean], [mean, 1]])
         trace, root = 2 + mean**2, abs(mean) * math.sqrt(mean**2 + 4)
         wanted = ((trace + root) / 2) ** 2
@@ -168,8 +219,9 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
             hint = ". This is the limit for large means"
         if mean < 0 and math.isclose(given * wanted, 1, rel_tol=1e-6):
             hint = ". A mean of -3 is as far from zero as one of 3"
-        if not math.isclose(given, wanted, rel_tol=1e-6):
+        if not math.isclose(given, wanted, rel_tol=_digits(answer, 1e-5)):
             raise AssertionError(
                 f"offset_condition({mean}) is {given:.6g}; the Hessian is {hessian.tolist()}, and its larger "
                 f"eigenvalue over its smaller one {wanted:.6g}{hint}"
             )
+    answers.right("the price of a mean, for any mean")

@@ -225,7 +225,16 @@ def noisy_labels(targets: np.ndarray, share: float, generator: np.random.Generat
 
 
 def group_accuracy(
-    net: nets.Net, share: float, *, width: int, seeds: int, steps: int, seed: int, examples: int = 1000
+    net: nets.Net,
+    share: float,
+    *,
+    width: int,
+    seeds: int,
+    steps: int,
+    seed: int,
+    examples: int = 1000,
+    batch: int = 100,
+    rate: float = 0.1,
 ) -> np.ndarray:
     """Train on some digits and test on the others, with the statistics of all training examples; one number a seed."""
     inputs, targets = nets.digits()
@@ -236,9 +245,9 @@ def group_accuracy(
         nets.initialize([inputs.shape[1], width, width, CLASSES], generator, runs=(seeds,)),
         inputs[train],
         noisy_labels(targets[train], share, generator),
-        minibatch.SGD(0.1),
+        minibatch.SGD(rate),
         steps=steps,
-        batch_size=100,
+        batch_size=batch,
         generator=generator,
         runs=(seeds,),
         gradient=lambda *given: nets.loss_and_gradient(*given, net),

@@ -5,6 +5,7 @@ Quantiles over runs are 10%, 50% and 90%, and stand on an axis of three in this 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,9 +45,9 @@ def norms(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.sqrt(sum((value.reshape(len(value), -1) ** 2).sum(-1) for value in arrays.values()))
 
 
-def hinge_with_gradient(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the hinge and its gradient in the logits."""
-    return objective.hinge(logits, labels), objective.hinge_backward(1.0, logits, labels)
+def hinge_with_gradient(logits: np.ndarray, labels: np.ndarray, margin: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Give the hinge that asks for a margin, and its gradient in the logits."""
+    return objective.hinge(logits, labels, margin), objective.hinge_backward(1.0, logits, labels, margin)
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:
@@ -164,7 +165,7 @@ def draw_staircase(numbers: Staircase, paper: Paper) -> Figure:
 
 
 class AfterZero(NamedTuple):
-    """Networks on digits under two surrogates, cross-entropy and hinge, by full-batch descent.
+    """Networks on digits under cross-entropy, the hinge, and the hinge that asks for a margin of 10; full batch.
 
     Attributes:
         steps: Steps taken.
@@ -172,7 +173,7 @@ class AfterZero(NamedTuple):
         test: The same on the test examples.
         margin: Smallest margin of the training examples over the squared length of the parameters, the size in which
             the outputs of these networks grow with them.
-        still: Step at which all margins of the hinge's median run have reached 1 and its gradient is 0.
+        still: Step at which all margins of the first hinge's median run have reached 1 and its gradient is 0.
     """
 
     steps: np.ndarray
@@ -182,28 +183,31 @@ class AfterZero(NamedTuple):
     still: np.ndarray
 
 
-SURROGATES = {"cross-entropy": objective.cross_entropy_with_gradient, "hinge": hinge_with_gradient}
+SURROGATES = {
+    "cross-entropy": objective.cross_entropy_with_gradient,
+    "hinge": hinge_with_gradient,
+    "hinge 10": functools.partial(hinge_with_gradient, margin=10.0),
+}
 
 
 def after_zero(
     examples: int = 300, hidden: int = 32, seeds: int = 6, last: int = 3000, rate: float = 0.2, seed: int = 0
 ) -> AfterZero:
-    """Descend from the same starts on the same examples under both surrogates; the output has no biases."""
+    """Descend from the same starts on the same examples under each surrogate; the output has no biases."""
     inputs, labels = _digits()
     (x, y), (x_test, y_test) = _dealt(inputs, labels, [examples], seeds, seed)
     start = network.initialize([x.shape[-1], hidden, CLASSES], np.random.default_rng(seed + 1), runs=(seeds,))
     steps = np.unique(np.geomspace(1, last, 25).round().astype(int))
-    shown = np.empty((2, 3, seeds, len(steps)))
-    still = np.full(seeds, last)
+    shown = np.empty((len(SURROGATES), 3, seeds, len(steps)))
+    still = np.full((len(SURROGATES), seeds), last)
     for row, loss in enumerate(SURROGATES.values()):
         parameters = start
         for step in range(1, last + 1):
-            if row == 0 or (still == last).any():  # where the gradient is 0 nothing moves any more
+            if (still[row] == last).any():  # where the gradient is 0 nothing moves any more
                 _, gradient = network.loss_and_gradient(parameters, x, y, loss=loss)
                 gradient["2.bias"] = np.zeros_like(gradient["2.bias"])
                 parameters = {name: value - rate * gradient[name] for name, value in parameters.items()}
-                if row:
-                    still = np.where(norms(gradient) == 0, np.minimum(still, step), still)
+                still[row] = np.where(norms(gradient) == 0, np.minimum(still[row], step), still[row])
             place = np.searchsorted(steps, step)
             if steps[place] == step:
                 logits, test = (network.forward(parameters, batch)[0] for batch in (x, x_test))
@@ -214,14 +218,14 @@ def after_zero(
                     least,
                 )
     training, test, margin = np.moveaxis(_quantiles(shown, axis=2), 2, 0).swapaxes(1, 2)
-    return AfterZero(steps, training, test, margin, np.median(still))
+    return AfterZero(steps, training, test, margin, np.median(still[1]))
 
 
 def draw_after_zero(numbers: AfterZero, paper: Paper) -> Figure:
     """Draw the 0-1 losses and the smallest margin against the steps."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=330 if paper.wide else 580)
     loss, margin = axes.flat
-    colors, end = (paper.palette.blue, paper.palette.orange), numbers.steps[-1]
+    colors, end = (paper.palette.blue, paper.palette.orange, paper.palette.green), numbers.steps[-1]
     for row, color in enumerate(colors):
         for field, own, dash in (("test", loss, 0), ("training", loss, 1), ("margin", margin, 0)):
             paper.band(own, numbers, f"{field}[{row}, 0]", f"{field}[{row}, 2]", x="steps", color=color)
@@ -239,10 +243,11 @@ def draw_after_zero(numbers: AfterZero, paper: Paper) -> Figure:
     loss.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     margin.axhline(0, color=paper.muted, linewidth=0.6)
     paper.guide(margin.lines[-1])
-    margin.set(title="Smallest margin, over the squared weights")
-    ends = (*numbers.test[:, 1, -1], 0)
-    paper.end_labels(loss, end, ends, ("test", "test", "training"), (*colors, paper.muted))
-    paper.end_labels(margin, end, numbers.margin[:, 1, -1], ("cross-\nentropy", "hinge"), colors)
+    margin.set(title="Margin over squared weights", ylim=(-0.075, 0.05))
+    ends = (numbers.test[:, 1, -1].mean(), 0)
+    paper.end_labels(loss, end, ends, ("test", "training"), (paper.muted, paper.muted))
+    names = ("cross-\nentropy", "hinge", "hinge,\nmargin 10")
+    paper.end_labels(margin, end, numbers.margin[:, 1, -1], names, colors)
     return figure
 
 
@@ -332,8 +337,9 @@ def halting(
 ) -> Halting:
     """Descend, and measure the gradient and the loss on all examples that were not trained on."""
     table = datasets.breast_cancer()
-    inputs = (table.inputs - table.inputs.mean(0)) / table.inputs.std(0)
-    (x, y), (x_valid, y_valid) = _dealt(inputs, table.targets, [examples], seeds, seed)
+    (x, y), (x_valid, y_valid) = _dealt(table.inputs, table.targets, [examples], seeds, seed)
+    mean, deviation = x.mean(1, keepdims=True), x.std(1, keepdims=True)  # of the training rows, and of no others
+    x, x_valid = ((part - mean) / deviation for part in (x, x_valid))
     parameters = network.initialize([x.shape[-1], hidden, 2], np.random.default_rng(seed + 1), runs=(seeds,))
     steps = np.unique(np.geomspace(1, last, 60).round().astype(int))
     shown = np.empty((3, seeds, len(steps)))

@@ -354,11 +354,8 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Adagrad": lambda: adaptive_methods.Adagrad(0.03),
     "RMSprop": lambda: adaptive_methods.RMSprop(0.003),
     "gradient descent": lambda: minibatch.SGD(0.3),
-    "NAdam": lambda: adaptive_methods.NAdam(0.003),
     "Adam": lambda: adaptive_methods.Adam(0.003),
     "AdamW": lambda: adaptive_methods.AdamW(0.003),
-    "AMSGrad": lambda: adaptive_methods.AMSGrad(0.003),
-    "Nesterov": lambda: momentum.Nesterov(0.03),
     "momentum": lambda: momentum.Momentum(0.03),
     "Lion": lambda: adaptive_methods.Lion(0.001),
 }
@@ -400,7 +397,7 @@ def optimizers(
 
 def draw_optimizers(numbers: Optimizers, paper: Paper) -> Figure:
     """Draw a row for each optimizer, with a point for each precision."""
-    figure, ((axes,),) = paper.subplots(height=400)
+    figure, ((axes,),) = paper.subplots(height=320)
     series = (("single", "float32", paper.palette.orange, "o"), ("double", "float64", paper.palette.blue, "s"))
     for field, text, color, marker in series:
         counts = paper.value(numbers, field)

@@ -58,7 +58,8 @@ class Adagrad:
 
     def init(self, params: Arrays) -> AdagradState:
         """Start with the sum at its first value."""
-        return AdagradState(0, {name: np.full_like(value, self.initial_sum) for name, value in params.items()})
+        sums = many_runs.zeros_like(params)
+        return AdagradState(0, {name: value + self.initial_sum for name, value in sums.items()})
 
     def update(self, grads: Arrays, state: AdagradState, params: Arrays) -> tuple[Arrays, AdagradState]:
         """Give what is to be added to the parameters, and the next state."""
@@ -316,13 +317,6 @@ def _step_in_place(
             w *= aligned(1 - rate * many_runs.rate_at_step(decay, state.step, "weight_decay"), g)
         w -= d
     return AdamState(t, state.mean, state.mean_square)
-
-
-def _power(beta: float | np.ndarray, t: int) -> float | np.ndarray:
-    """Give beta^t. Python takes it, many times quicker for one number; for one a run too, to have the same bits."""
-    if isinstance(beta, float):
-        return beta**t
-    return np.array([one**t for one in beta.ravel().tolist()]).reshape(beta.shape)
 
 
 @dataclass(frozen=True, eq=False)

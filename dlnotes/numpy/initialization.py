@@ -394,8 +394,8 @@ def truncated_normal(
 
         w = s e / truncated_deviation(bound),    e ~ N(0, 1) given |e| <= bound
 
-    What falls outside is drawn again. Without the division the weights would have the
-    deviation 0.88 s (at a bound of 2). The bounds of `torch.nn.init.trunc_normal_` are numbers and not multiples of its
+    What falls outside is drawn again. Without the division the weights would have the deviation 0.88 s (at a bound of
+    2). The bounds of `torch.nn.init.trunc_normal_` are numbers and not multiples of its
     deviation: by default -2 and 2, which is this cut at a deviation of 1 and hardly any at 0.02. It does not divide.
 
     Args:
@@ -978,7 +978,7 @@ def forward_cosines(
 def backward_second_moments(
     weights: Sequence[Float[np.ndarray, "*runs _ _"]],
     inputs: Float[np.ndarray, "*runs_or_none batch features"],
-    grad_output: Float[np.ndarray, "*runs_or_none batch outputs"],
+    grad_output: Float[np.ndarray, "*runs_of_grad batch outputs"],
     activation: str | activations.Activation = "relu",
 ) -> Float[np.ndarray, "*runs layers_and_1"]:
     """Measure the second moment of the gradient in the activations of each layer of a network without biases.

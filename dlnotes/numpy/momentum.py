@@ -228,6 +228,7 @@ def effective_window(beta: float) -> float:
     return (1 + beta) / (1 - beta)
 
 
+@precision.rounded_once("curvature")
 def contraction(
     curvature: Float[np.ndarray, "*shape"],
     learning_rate: float | Float[np.ndarray, "*shape"],

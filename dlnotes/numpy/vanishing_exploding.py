@@ -95,7 +95,7 @@ def power_norms(matrix: Float[np.ndarray, "*runs n n"], steps: int) -> Float[np.
     return norms
 
 
-def _near_one(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _near_one(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray | np.integer]:
     """Divide a matrix by a power of 2, so that its largest entry is from 1/2 to 1; give the exponent too."""
     exponent = np.frexp(np.abs(matrix).max(axis=(-2, -1), initial=0))[1]
     return np.ldexp(matrix, -exponent[..., None, None]), exponent
@@ -337,7 +337,7 @@ def log_singular_values(factors: Sequence[Float[np.ndarray, "..."]]) -> Float[np
     return logs + np.log(2) * np.asarray(sum(exponent for _, exponent in near_one))[..., None]
 
 
-def _length(tensors: Sequence[np.ndarray], run_axes: int) -> np.ndarray:
+def _length(tensors: Sequence[np.ndarray], run_axes: int) -> np.ndarray | np.floating:
     """Length of several arrays taken as one vector, for each run, in float64; no square overflows or underflows."""
     rows = [np.reshape(tensor, (*tensor.shape[:run_axes], -1)) for tensor in tensors]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

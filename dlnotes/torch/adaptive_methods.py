@@ -51,7 +51,8 @@ class Adagrad:
 
     def init(self, params: Tensors) -> AdagradState:
         """Start with the sum at its first value."""
-        return AdagradState(0, {name: torch.full_like(value, self.initial_sum) for name, value in params.items()})
+        sums = many_runs.zeros_like(params)
+        return AdagradState(0, {name: value + self.initial_sum for name, value in sums.items()})
 
     @torch.no_grad()
     def update(self, grads: Tensors, state: AdagradState, params: Tensors) -> tuple[Tensors, AdagradState]:
@@ -454,7 +455,8 @@ class Lion:
         decay = many_runs.rate_at_step(self.weight_decay, state.step, "weight_decay")
         aligned = many_runs.aligned
         updates = {
-            name: -aligned(rate, c) * (torch.sign(c) + aligned(decay, c) * params[name])
+            # torch takes the sign of nan for 0
+            name: -aligned(rate, c) * (torch.where(c.isnan(), c, c.sign()) + aligned(decay, c) * params[name])
             for name, c in _average(beta1, state.mean, grads).items()
         }
         return updates, LionState(state.step + 1, _average(beta2, state.mean, grads))

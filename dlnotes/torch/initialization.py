@@ -426,9 +426,10 @@ def truncated_normal(
 
         w = s e / truncated_deviation(bound),    e ~ N(0, 1) given |e| <= bound
 
-    Without the division the weights would have the
-    deviation 0.88 s (at a bound of 2). The bounds of `torch.nn.init.trunc_normal_` are numbers and not multiples of its
-    deviation: by default -2 and 2, which is this cut at a deviation of 1 and hardly any at 0.02. It does not divide.
+    What rounding would put beyond the bound is put on it, a few numbers in a hundred million in float32. Without the
+    division the weights would have the deviation 0.88 s (at a bound of 2). The bounds of `torch.nn.init.trunc_normal_`
+    are numbers and not multiples of its deviation: by default -2 and 2, which is this cut at a deviation of 1 and
+    hardly any at 0.02. It does not divide.
 
     Args:
         shape: Shape of one run's weights, (fan_out, fan_in) or (out, in, *kernel).
@@ -699,7 +700,7 @@ def forward_cosines(
 def backward_second_moments(
     weights: Sequence[Float[Tensor, "*runs _ _"]],
     inputs: Float[Tensor, "*runs_or_none batch features"],
-    grad_output: Float[Tensor, "*runs_or_none batch outputs"],
+    grad_output: Float[Tensor, "*runs_of_grad batch outputs"],
     activation: str | activations.Activation = "relu",
 ) -> Float[Tensor, "*runs layers_and_1"]:
     """Measure the second moment of the gradient in the activations of each layer of a network without biases.

@@ -166,3 +166,8 @@ def test_every_name_of_the_book_has_an_entry_with_an_anchor_of_its_own(module: s
     names = {f"{name}.{public}" for name, path in reference.paths.items() for public in source.public(path)}
     assert names <= set(parser.ids)
     assert reference.index.count("<tr>") == len(reference.entries)
+
+
+def test_a_private_function_is_described_by_its_module() -> None:
+    assert api.described("dlnotes.numpy.preprocessing.PCA") == "dlnotes.numpy.preprocessing.PCA"
+    assert api.described("dlnotes.numpy.preprocessing._principal_axes") == "dlnotes.numpy.preprocessing"

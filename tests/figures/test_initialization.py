@@ -13,8 +13,9 @@ import pytest
 
 from dlnotes.book import drawing, layout
 from dlnotes.figures import initialization as signals
+from dlnotes.figures import initialization_alike as alike
 from dlnotes.figures import initialization_training as learning
-from dlnotes.numpy import initialization
+from dlnotes.numpy import initialization, minibatch, network, training
 
 SMALL = {
     "tanh-histograms": {"width": 30, "rows": 40, "depth": 3, "networks": 2},
@@ -26,6 +27,7 @@ SMALL = {
     "assumptions": {"fan_in": 16, "rows": 8, "networks": 5},
     "trainability": {"depths": (2, 3), "width": 8, "seeds": 1, "steps": 3},
     "race": {"depth": 2, "width": 8, "seeds": 2, "steps": 4, "every": 2},
+    "signals-alike": {"width": 12, "depth": 4, "every": 2, "count": 40, "networks": 2},
     "width-transfer": {"widths": (8, 16), "hidden": 1, "seeds": 2, "steps": 5},
 }
 
@@ -341,3 +343,64 @@ def test_maximal_update_gives_each_parameter_its_rate() -> None:
         ratio = 4 if name in ("2.weight", "4.weight") else 1
         assert np.allclose(update[0], -0.1 / ratio)
         assert np.allclose(update[1], -0.2 / ratio)
+
+
+# --- two inputs
+
+
+def test_images_become_alike_as_the_map_says() -> None:
+    shown = numbers("signals-alike")
+    assert np.all(np.abs(shown.cosines[:, 1] - shown.theory) < 0.04)
+    sigmoid, relu, tanh, small = shown.theory
+    assert sigmoid[1] > 0.99
+    assert relu[-1] == pytest.approx(0.97, abs=0.01)
+    assert np.all(np.diff(relu) > 0)
+    assert np.abs(np.concatenate((tanh, small))).max() < 0.01
+
+
+def test_what_a_probe_reads_at_the_start() -> None:
+    shown = numbers("signals-alike")
+    sigmoid, relu, tanh, small = shown.accuracy[:, 1, -1]
+    pixels = shown.accuracy[0, 1, 0]
+    assert np.array_equal(shown.accuracy[:, :, 0], np.full((4, 3), pixels))
+    assert sigmoid < 0.15
+    assert relu == pytest.approx(0.30, abs=0.05)
+    assert tanh == pytest.approx(0.19, abs=0.04)
+    assert small > pixels - 0.05
+
+
+def test_the_wide_cosine_of_relu_is_the_closed_form() -> None:
+    start = next(start for start in alike.STARTS if start.activation == "relu")
+    c, means = 0.2, alike.wide_cosines(start, np.array([0.2]), 5)
+    for mean in means:
+        assert mean == pytest.approx(c, abs=2e-3)  # the grid is interpolated
+        angle = math.acos(c)
+        c = (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / math.pi
+
+
+def test_a_probe_reads_what_is_there_and_guesses_where_nothing_is() -> None:
+    generator = np.random.default_rng(0)
+    classes = np.eye(10)[generator.integers(0, 10, 400)]
+    noise = generator.standard_normal((400, 20))
+    assert alike.probe_accuracy(np.concatenate((noise, classes), axis=1), classes) == 1
+    assert alike.probe_accuracy(noise, classes) < 0.25
+
+
+def test_holding_the_signal_does_not_help_deep_relu_networks() -> None:
+    inputs, targets = learning._digits()
+    reached = {}
+    for held in (False, True):
+        generator = np.random.default_rng(0)
+        sizes = [64, *[48] * 23, 10]
+        start = network.initialize(sizes, generator, initialization.he_normal, runs=(4,), dtype=np.float32)
+        h = inputs
+        for layer in range(23):
+            name, h = f"{2 * layer}.weight", np.maximum(h @ start[f"{2 * layer}.weight"].mT, 0)
+            size = np.sqrt((h * h).mean((-2, -1), keepdims=True)) if held else np.float32(1)
+            start[name], h = start[name] / size, h / size
+        options = {"steps": 200, "batch_size": 32, "generator": generator, "runs": (4,)}
+        trained = training.train(start, inputs, targets, minibatch.SGD(0.05), **options).parameters
+        logits, _ = network.forward(trained, inputs, "relu")
+        reached[held] = (logits.argmax(-1) == targets).mean(-1)
+    assert np.median(reached[False]) < 0.7
+    assert np.median(reached[True]) < np.median(reached[False]) + 0.15

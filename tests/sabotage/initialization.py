@@ -13,6 +13,7 @@ from tests.sabotage import Patch
 
 KERNELS = "dlnotes.numpy.initialization"
 SCALES = "dlnotes.weight_scales"
+SCALES = "dlnotes.weight_scales"
 
 
 def without_gain(draw):
@@ -50,7 +51,7 @@ SABOTAGE = {
     "lecun-selu": Patch(SCALES, "lecun_variance", lambda fan_in: 2 / fan_in),
     "variance-by-activation": Patch(SCALES, "he_variance", lambda fan_in, negative_slope=0.0: 1 / fan_in),
     "xavier-fan-in": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 1 / fan_out),
-    "fan-definition": Patch(SCALES, "fans", lambda shape: weight_scales.Fans(shape[1], shape[0])),
+    "fan-definition": Patch(SCALES, "fans", lambda shape, **options: weight_scales.Fans(shape[1], shape[0])),
     "two-xaviers": Patch(SCALES, "xavier_variance", lambda fan_in, fan_out: 1 / fan_in),
     "weights-near-one": Patch(KERNELS, "orthogonalize", lambda noise: noise / math.sqrt(noise.shape[-1])),
     "bad-start-fails": Patch(KERNELS, "xavier_normal", without_gain(initialization.xavier_normal)),

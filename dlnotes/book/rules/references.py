@@ -176,7 +176,7 @@ def kernels(book: breach.Book) -> Iterator[breach.Breach]:
             argument, package = directive.argument or "", book.layout.package
             backends = [backend for backend in layout.BACKENDS if source.exists(argument, backend, package)]
             for identifier in dict.fromkeys(source.identifier(argument, backend, package) for backend in backends):
-                if identifier not in known:
+                if code_reference.described(identifier) not in known:
                     message = f"no page documents {identifier}, with ::: {identifier.rpartition('.')[0]}"
                     yield breach.Breach(book.shown(name), directive.line, "kernel", message)
 

@@ -136,3 +136,27 @@ window.addEventListener("beforeprint", () => {
   document.addEventListener("keydown", (event) => event.key === "Escape" && (bar.open = false));
   later();
 })();
+
+// --- On a phone: the rest of a long block of code. ---
+for (const block of document.querySelectorAll(".highlight[data-lines]")) {
+  const button = document.createElement("button");
+  button.className = "whole";
+  button.type = "button";
+  button.textContent = `Show all ${block.dataset.lines} lines`;
+  button.setAttribute("aria-label", `Show all ${block.dataset.lines} lines of this code`);
+  button.addEventListener("click", () => {
+    block.classList.add("highlight--whole");
+    button.remove();
+  });
+  block.append(button);
+}
+
+// --- An address of something that has moved to another page of the chapter leads there. ---
+(async function () {
+  const id = decodeURIComponent(location.hash.slice(1));
+  if (!/^(eq|figure|claim|proof|exercise|flashcard)-/.test(id) || document.getElementById(id)) return;
+  for (const link of document.querySelectorAll(".parts__page:not([aria-current])")) {
+    const text = await (await fetch(link.href)).text();
+    if (text.includes(` id="${id}"`)) return location.replace(`${link.href}#${encodeURIComponent(id)}`);
+  }
+})();

@@ -20,8 +20,6 @@ from dlnotes.book import api, layout, pages, source, words
 
 FILE_LIMIT = 400
 FUNCTION_LIMIT = 40
-# Chapters whose pages are not yet split, and whose main page may be longer. Who splits one takes it out; none is added.
-NOT_SPLIT = {"activations"}
 
 
 class Breach(NamedTuple):
@@ -201,9 +199,7 @@ def short_chapters(root: Path) -> list[Breach]:
     for stem in sorted(book.stems):
         path = book.page(stem)
         number = words.count(pages.read(path)) if path.is_file() else 0
-        if stem in NOT_SPLIT and number <= words.LIMIT:
-            breaches.append(Breach(_shown(root, path), 1, f"{number} words: take {stem} out of laws.NOT_SPLIT"))
-        if stem not in NOT_SPLIT and number > words.LIMIT:
+        if number > words.LIMIT:
             breaches.append(Breach(_shown(root, path), 1, f"{number} words, {words.LIMIT} at most"))
     return breaches
 

@@ -677,6 +677,11 @@ def test_fixed_points_of_the_correlation():
         for _ in range(600):
             c = float(initialization.correlation_map(name, c))
         assert c == pytest.approx(point, abs=1e-4)
+    # At another variance the fixed point is another one.
+    for variance in (0.2, 4.0):
+        point = initialization.correlation_fixed_point("gelu", variance)
+        assert initialization.correlation_map("gelu", point, variance) == pytest.approx(point, abs=1e-9)
+        assert abs(point - initialization.correlation_fixed_point("gelu")) > 0.05
     # Small pre-activations leave tanh nearly linear, and its factor at 1 just above 1: inputs come apart slowly.
     assert 1 < initialization.correlation_map_slope("tanh", 1.0, 0.01) < 1.0003
 
@@ -734,8 +739,9 @@ def test_stability_of_the_variance(name, factor):
     """Known numbers, and what they say: after 50 layers a start 1% off is nearer to 1, as far, or far away."""
     gain = initialization.gain(name)
     assert gain**2 * float(initialization.moment_map_slope(name, 1.0)) == pytest.approx(factor, abs=5e-4)
-    near = [float(initialization.second_moment_map(name, 1 + sign * 1e-5)) for sign in (-1, 1)]
-    assert (near[1] - near[0]) / 2e-5 == pytest.approx(float(initialization.moment_map_slope(name, 1.0)), rel=1e-8)
+    for q in (0.3, 1.0, 4.0):
+        near = [float(initialization.second_moment_map(name, q + sign * 1e-5)) for sign in (-1, 1)]
+        assert (near[1] - near[0]) / 2e-5 == pytest.approx(float(initialization.moment_map_slope(name, q)), rel=1e-7)
     low, high = 0.99, 1.01
     for _ in range(50):
         low, high = (gain**2 * float(initialization.second_moment_map(name, each)) for each in (low, high))

@@ -148,7 +148,7 @@ _CODE = re.compile(
     r'(<div class="language-python highlight"><pre>(?:<span></span>)?<code>(?:<span></span>)?)(.*?)(</code>)', re.DOTALL
 )
 _NARROW = 40  # columns of code that fit on a telephone
-_TALL = 30  # lines of a block, of which a telephone at first shows fewer
+_TALL = 22  # lines of a block, of which a telephone at first shows fewer
 
 
 _CONSOLE = re.compile(r'<div class="language-console highlight">(<pre>.*?</pre>)', re.DOTALL)

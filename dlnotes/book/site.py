@@ -52,7 +52,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Say how much the page counts in the search, and by which other words it is found."""
     page.meta.setdefault("search", {}).setdefault("boost", boost(layouts.find(), page.file.src_uri))
     if "synonyms" in page.meta:
-        page.meta["tags"] = page.meta["synonyms"]
+        page.meta["tags"] = [page.meta["title"], *page.meta["synonyms"]]  # else another page's synonyms outdo a title
     return markdown
 
 

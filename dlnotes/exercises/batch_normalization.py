@@ -29,6 +29,12 @@ def _with_root(delta: np.ndarray, z: np.ndarray, scale: float, root: float) -> n
     return scale / root * (delta - delta.mean() - n * (delta * n).mean())
 
 
+def _uncentered(delta: np.ndarray, z: np.ndarray, scale: float, root: float) -> np.ndarray:
+    """Give the gradient in z with z / root in the place of the normalized input."""
+    n = z / root
+    return scale / root * (delta - delta.mean() - n * (delta * n).mean())
+
+
 def check_statistics_flow(backward: Callable[..., np.ndarray]) -> None:
     """Check a backward pass through the batch norm of one feature.
 
@@ -59,6 +65,10 @@ def check_statistics_flow(backward: Callable[..., np.ndarray]) -> None:
             hint = ". The scale is missing"
         elif _near(given, scale / r * (delta - delta.sum() - n * (delta * n).sum())):
             hint = ". The sums are to be means"
+        elif _near(given, scale / r * (delta - mean + along)):
+            hint = ". The path through the deviation has the wrong sign"
+        elif _near(given, _uncentered(delta, z, scale, r)):
+            hint = ". The normalized input is (z - mean) / r; here it is z / r"
         elif any(_near(given, _with_root(delta, z, scale, root)) for root in _wrong_roots(z, epsilon)):
             hint = ". All paths are there; look at r again: sqrt(variance + epsilon), the variance divided by m"
         off = np.abs(given - wanted).max()
@@ -90,6 +100,8 @@ def check_running_variance(update: Callable[[float, np.ndarray, float], float]) 
             hint = ". The weights are swapped: old_weight belongs to the old average"
         elif _near(given, old * running + (1 - old) * biased):
             hint = ". The variance is divided by m; unbiased it is divided by m - 1"
+        elif _near(given, size / (size - 1) * (old * running + (1 - old) * biased)):
+            hint = ". The factor m / (m - 1) belongs to the batch's variance alone; the running one has it already"
         elif _near(given, old * running + (1 - old) * batch.std(ddof=1)):
             hint = ". Variances are averaged, not deviations"
         if not _near(given, wanted):
@@ -122,10 +134,14 @@ def check_folded_layer(fold: Callable[..., tuple[np.ndarray, np.ndarray]]) -> No
         hint = ""
         if outputs == inputs and _near(new_weight, factor * weight):
             hint = ". The factor belongs to the rows of the weight, one a unit; here it multiplies the columns"
+        elif _near(new_weight, (scale / (np.sqrt(variance) + epsilon))[:, None] * weight):
+            hint = ". Epsilon stands under the root: sqrt(variance + epsilon)"
         elif not _near(new_weight, factor[:, None] * weight):
             hint = ". Already the weight is wrong: each row is multiplied by scale / sqrt(variance + epsilon)"
         elif _near(new_bias, factor * bias + shift):
             hint = ". The running mean is not subtracted"
+        elif _near(new_bias, factor * (bias + mean) + shift):
+            hint = ". The running mean is subtracted, not added"
         elif _near(new_bias, bias - factor * mean + shift):
             hint = ". The old bias passes through the factor too"
         elif _near(new_bias, bias + shift):

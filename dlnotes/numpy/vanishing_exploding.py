@@ -418,7 +418,7 @@ def per_layer_update_ratios(
         return {layer: np.where(step == 0, 0.0, step / lengths[layer]) for layer, step in steps.items()}
 
 
-def _size(signal: np.ndarray | None, run_axes: int) -> np.ndarray | None:
+def _size(signal: np.ndarray | None, run_axes: int) -> np.ndarray | np.floating | None:
     """Root mean square of the numbers of a signal."""
     if signal is None:
         return None
@@ -555,7 +555,9 @@ def _pass(parameters: Arrays, batch: tuple[np.ndarray, np.ndarray], activation: 
     return _Pass(value, gradients, signals)
 
 
-def _asleep(look: Callable, step: Callable, parameters: Arrays, first: _Pass, run_axes: int) -> dict[str, np.ndarray]:
+def _asleep(
+    look: Callable, step: Callable, parameters: Arrays, first: _Pass, run_axes: int
+) -> dict[str, np.ndarray | np.bool_]:
     """Take steps as long as they wake layers without a gradient; say of each layer which runs' still sleep."""
     still = {name: norm == 0 for name, norm in per_layer_gradient_norms(first.gradients, run_axes=run_axes).items()}
     gradients = first.gradients
@@ -643,5 +645,5 @@ def diagnose_network(
     return found if runs else found[()]
 
 
-def _sum(array: np.ndarray, run_axes: int) -> np.ndarray:
+def _sum(array: np.ndarray, run_axes: int) -> np.ndarray | np.floating:
     return array.sum(axis=tuple(range(run_axes, array.ndim)), dtype=np.float64)

@@ -12,6 +12,7 @@ from tests.site.conftest import NARROW, ROOT, WIDE
 
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/initialization/"
+PRACTICE = f"{CHAPTER}practice/"
 # The address of each page of the nav.
 PAGES = [name.removesuffix("index.md").replace(".md", "/") for name in BOOK.nav]
 
@@ -119,8 +120,8 @@ def test_references_to_equations_and_figures_land(visit):
 
 
 def test_what_is_closed_opens(visit):
-    page = visit(CHAPTER)
-    for kind in ("solution", "flashcard", "figure__details"):
+    for kind, path in (("solution", PRACTICE), ("flashcard", PRACTICE), ("figure__details", CHAPTER)):
+        page = visit(path)
         details = page.locator(f"details.{kind}").first
         inside = details.locator(":scope > :not(summary)").first
         assert not inside.is_visible()
@@ -129,9 +130,9 @@ def test_what_is_closed_opens(visit):
 
 
 def test_an_address_of_a_flashcard_opens_it(visit):
-    page = visit(CHAPTER)
+    page = visit(PRACTICE)
     name = page.locator("details.flashcard h5").nth(2).get_attribute("id")
-    again = visit(f"{CHAPTER}#{name}")
+    again = visit(f"{PRACTICE}#{name}")
     again.wait_for_function("id => document.getElementById(id).closest('details').open", arg=name)
 
 
@@ -177,7 +178,7 @@ def test_the_copy_button_of_a_block_gives_its_code(visit):
 
 
 def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(visit):
-    page = visit(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
+    page = visit(PRACTICE, permissions=["clipboard-read", "clipboard-write"])
     exercise = page.locator(".exercise").first
     exercise.locator(".solution summary").click()
     blocks = exercise.locator(".highlight")
@@ -187,7 +188,7 @@ def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(vi
 
 
 def test_output_has_a_name_and_no_copy_button(visit):
-    page = visit(CHAPTER)
+    page = visit(f"{CHAPTER}claims/")
     outputs = page.locator(".output")
     assert outputs.count() > 5
     assert outputs.first.get_attribute("aria-label") == "Output"
@@ -271,7 +272,7 @@ def test_print_opens_everything_in_light_colors_without_the_frame(visit):
     assert page.locator("img[loading=lazy]").count() == 0
     page.emulate_media(media="print")
     assert page.locator("details:not([open])").count() == 0
-    assert page.locator(".solution pre").first.is_visible()
+    assert page.locator(".figure__details").count() == page.locator(".figure__details[open]").count() > 0
     assert page.evaluate("getComputedStyle(document.body).getPropertyValue('--dl-ink')").strip() == "#1d2127"
     for hidden in (".md-header", ".md-sidebar--primary", ".md-footer", ".md-code__nav"):
         assert not page.locator(hidden).first.is_visible()

@@ -10,12 +10,6 @@ from tests.site.conftest import NARROW, ROOT
 BOOK = layout.Layout(ROOT)
 TALLEST = 25_000  # pixels of a main page, folds closed
 ELEMENTS = 5_000
-# Chapters whose main pages are still larger. A writer who makes one small enough takes it out; none is added.
-TALL = {
-    "objective", "preprocessing", "activations", "gradient_checking", "vanishing_exploding", "symmetry_breaking",
-    "initialization", "batch_normalization",
-}  # fmt: skip
-HEAVY = TALL - {"gradient_checking"}
 
 
 @pytest.mark.parametrize("stem", BOOK.stems)
@@ -23,9 +17,38 @@ def test_a_chapter_is_short_and_light_on_a_telephone(visit, stem):
     page = visit(f"chapters/{stem}/", NARROW)
     height = page.evaluate("document.documentElement.scrollHeight")
     elements = page.evaluate("document.querySelectorAll('*').length")
-    assert (height > TALLEST) == (stem in TALL), f"{height} pixels, {TALLEST} at most; is {stem} still to be in TALL?"
-    assert elements <= ELEMENTS or stem in HEAVY, f"{elements} elements, {ELEMENTS} at most"
-    assert elements > 0.9 * ELEMENTS or stem not in HEAVY, f"{elements} elements: take {stem} out of HEAVY"
+    assert height <= TALLEST, f"{height} pixels, {TALLEST} at most"
+    assert elements <= ELEMENTS, f"{elements} elements, {ELEMENTS} at most"
+
+
+def test_a_page_waits_for_one_style_sheet_and_no_script(visit):
+    page = visit("chapters/gradient_checking/")
+    waits = page.locator("link[rel=stylesheet], script[src]:not([defer], [async])")
+    assert waits.evaluate_all("all => all.map(e => e.getAttribute('href') || e.src)") == ["../../assets/css/all.css"]
+
+
+def test_a_long_block_of_code_is_cut_on_a_telephone_until_it_is_asked_for(visit):
+    page = visit("chapters/gradient_checking/", NARROW)
+    block = page.locator(".highlight[data-lines]:visible").first
+    code = block.locator("code")
+    assert code.evaluate("e => e.scrollHeight > e.clientHeight + 50")
+    block.locator(".whole").click()
+    assert code.evaluate("e => e.scrollHeight <= e.clientHeight + 1")
+    wide = visit("chapters/gradient_checking/")
+    assert wide.locator(".highlight[data-lines] .whole:visible").count() == 0
+
+
+@pytest.mark.parametrize("name", ["eq-forward-bound", "flashcard-gradient-checking-step"])
+def test_what_has_moved_to_another_page_of_the_chapter_is_found_there(visit, name):
+    page = visit(f"chapters/gradient_checking/#{name}")
+    page.wait_for_function("id => document.getElementById(id)", arg=name)
+    assert page.url.endswith(f"#{name}")
+
+
+def test_the_reference_is_one_entry_of_the_navigation_until_one_is_there(visit):
+    entries = "nav.md-nav--primary > ul > li:last-child li:visible"
+    assert visit("chapters/gradient_checking/").locator(entries).count() == 1
+    assert visit("api/checks/").locator(entries).count() > 20
 
 
 def test_the_bar_of_a_telephone_says_where_one_is_and_is_the_contents(visit):

@@ -184,3 +184,10 @@ def test_from_zero_sigmoid_units_learn_as_one():
 def test_from_zero_an_activation_that_is_not_monotone_or_not_odd_learns_the_last_bias_alone_too(activation):
     trained, _, _ = train(start(symmetry_breaking.zero_init), activation)
     assert [name for name, value in trained.items() if value.any()] == ["2.bias"]
+
+
+def test_the_rank_is_relative_to_the_largest_singular_value_of_each_run():
+    assert symmetry_breaking.numerical_rank(np.eye(4), tolerance=0.6) == 4
+    matrix = gaussian(3, 5, 4)
+    np.testing.assert_array_equal(symmetry_breaking.numerical_rank(np.stack((matrix, 1e-20 * matrix))), [4, 4])
+    assert symmetry_breaking.zero_init((2, 3), runs=(4, 5)).shape == (4, 5, 2, 3)

@@ -26,7 +26,7 @@ def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
     Raises:
         AssertionError: if a variance is wrong; the message says which and, where it can be told, why.
     """
-    for fan_in, slope in ((100, 0.0), (100, 1.0), (64, 0.01), (512, 0.3)):
+    for fan_in, slope in ((100, 0.0), (512, 0.3), (64, 0.01), (100, 1.0)):
         given = answers.number(f"leaky_variance({fan_in}, {slope})", leaky_variance(fan_in, slope))
         wanted = weight_scales.he_variance(fan_in, slope)
         hint = ""
@@ -40,6 +40,12 @@ def check_leaky_variance(leaky_variance: Callable[[int, float], float]) -> None:
             hint = ". This does not know the fan-in: a gain is not yet a variance"
         elif _near(given, 1 / ((1 + slope**2) * fan_in)):
             hint = ". Without a factor: the mean square of the two halves is (1 + a^2) / 2"
+        elif _near(given, 2 / (1 + slope**2) * fan_in):
+            hint = ". The fan-in divides: more inputs need smaller weights. Mind the brackets"
+        elif _near(given, 2 * (1 + slope**2) / fan_in):
+            hint = ". The more the negative half passes on, the less the weights must give back: 1 + a^2 divides"
+        elif slope < 1 and _near(given, 2 / ((1 - slope**2) * fan_in)):
+            hint = ". The second moments of the two halves are added"
         elif _near(given, (1 + slope**2) / fan_in / 2):
             hint = ". This is upside down: what the activation takes away the weights must give back"
         if not _near(given, wanted):
@@ -67,6 +73,8 @@ def check_convolution_fans(convolution_fans: Callable[[tuple[int, ...]], tuple[f
         hint = ""
         if given == (in_channels, out_channels) and positions > 1:
             hint = ": a unit also sums over the positions of its kernel"
+        elif given == (out_channels, in_channels) and positions > 1:
+            hint = ": the two are swapped, and a unit also sums over the positions of its kernel"
         elif given == wanted[::-1]:
             hint = ": the two are swapped; the shape begins with the outputs"
         elif given == (in_channels * sum(kernel), out_channels * sum(kernel)):
@@ -90,7 +98,7 @@ def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
     Raises:
         AssertionError: if a bound is wrong.
     """
-    for variance in (1 / 3, 2 / 500, 0.01):
+    for variance in (2 / 500, 0.01, 1 / 3):
         given = answers.number(f"uniform_bound({variance:.6g})", uniform_bound(variance))
         wanted = math.sqrt(3 * variance)
         hint = ""
@@ -100,6 +108,8 @@ def check_uniform_bound(uniform_bound: Callable[[float], float]) -> None:
             hint = ". This is the deviation; a uniform variable reaches further than its deviation"
         elif _near(given, 3 * variance):
             hint = ". A root is missing"
+        elif _near(given, math.sqrt(3) * variance):
+            hint = ". The variance stands under the root too"
         elif _near(given, math.sqrt(2 * variance)):
             hint = ". The mean of the square over the interval is a^2 / 3: integrate w^2, then divide by the width"
         elif _near(given, math.sqrt(12 * variance)):
@@ -138,6 +148,8 @@ def check_gain_of(gain_of: Callable[[Callable[[np.ndarray], np.ndarray]], float]
             hint = ". This is the second moment behind the activation; the gain is one over its root"
         elif _near(given, _without_the_density(activation), 1e-2) and not _near(given, wanted, 1e-3):
             hint = ". Each z counts alike here; weigh it by the normal density"
+        elif _near(given, wanted * math.sqrt(1e-3), 1e-3):
+            hint = ". A sum over the grid is an integral once it is multiplied by the grid's step, here 0.001"
         elif _near(given, 1 / wanted, 1e-3) and not _near(given, wanted, 1e-3):
             hint = ". This is what the activation does to the deviation; the gain undoes it"
         if not _near(given, wanted, 1e-3):
@@ -187,6 +199,8 @@ def check_residual_scale(residual_scale: Callable[[int, float], float]) -> None:
             hint = ". Second moments grow with the square of the factor: a root is missing"
         elif _near(given, math.sqrt(per_branch)) or _near(given, per_branch):
             hint = ". The block passes on its input too: the factor of a branch is 1 + s^2, not s^2"
+        elif _near(given, (growth - 1) ** (1 / (2 * branches))):
+            hint = ". First the root of this many branches, then the 1 is taken off"
         elif _near(given, math.sqrt((growth - 1) / branches)):
             hint = ". The growths are multiplied, not added: take the root of this many branches"
         elif _near(given, math.sqrt(math.log(growth) / branches)):

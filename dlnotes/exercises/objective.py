@@ -33,6 +33,10 @@ def check_mistakes_left(mistakes_left: Callable[[float, int], int]) -> None:
         hint = ""
         if given == min(examples, math.floor(loss * examples)):
             hint = ". A wrong example can cost less than 1: its label's probability is at most one half"
+        elif given == math.floor(loss * examples * math.log(2)):
+            hint = ". It is multiplied by ln 2: the sum of all losses holds one wrong example for each ln 2"
+        elif given == math.floor((1 - math.exp(-loss)) * examples):
+            hint = ". The probability that is missing on average is not the share that is wrong"
         elif given == math.ceil(loss * examples / math.log(2)):
             hint = ". It is rounded up, but that many would cost more than there is"
         elif given == min(examples, math.floor(loss * examples / math.log(10))):
@@ -56,7 +60,7 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
         AssertionError: if a product is wrong; the message says how it can be told.
     """
     generator = np.random.default_rng(0)
-    for rows, classes in ((1, 3), (4, 5)):
+    for rows, classes in ((3, 3), (4, 5)):  # in a square a sum along the wrong axis has a shape that fits
         probabilities = objective.softmax(generator.standard_normal((rows, classes)))
         gradient = generator.standard_normal((rows, classes))
         p, g = probabilities, gradient
@@ -72,6 +76,10 @@ def check_softmax_backward(softmax_backward: Callable[[np.ndarray, np.ndarray], 
             (p * (g - g.sum(-1, keepdims=True)), "the sum over the gradient is weighted by the probabilities"),
             (g - (p * g).sum(-1, keepdims=True), "the factor in front, the probability itself, is missing"),
             (p * (g - (p * g).sum()), "the sum runs over all rows, but each row has a Jacobian of its own"),
+            (
+                p * (g - np.resize((p * g).sum(-1), classes)),
+                "the sum of each row is taken from a column: it needs keepdims=True",
+            ),
             (p * (g - (p * g).sum(0)), "the sum runs along the rows, but it belongs to the classes of one row"),
         )
         hint = next((f": {words}" for slip, words in slips if _near(given, slip)), "")
@@ -145,18 +153,25 @@ def _streaming_hint(given: float, parts: list[np.ndarray]) -> str:
         (float(objective.log_sum_exp(parts[0])), "It is that of the first part alone"),
         (math.log(len(everything)) + float(everything.mean()), "It is the mean of the logits, not of exponentials"),
         (wanted - math.log(len(everything)), "A mean of exponentials is taken in place of their sum"),
-        (_not_rescaled(parts), "The old sum is not rescaled when a larger logit comes"),
+        (_rescaled(parts, 0), "The old sum is not rescaled when a larger logit comes"),
+        (_rescaled(parts, -1), "The old sum is rescaled the wrong way: it must shrink when a larger logit comes"),
+        (
+            float(sum(objective.log_sum_exp(part) for part in parts)),
+            "The logarithms of the parts are added, but it is the exponentials that add up",
+        ),
         (float(np.exp(min(wanted, 700.0))), "The logarithm of the sum is missing"),
     )
     return next((f". {words}" for slip, words in slips if _near(given, slip)), "")
 
 
-def _not_rescaled(parts: list[np.ndarray]) -> float:
-    """Give what comes out if the sum so far is left as it is when a larger logit comes."""
-    largest, total = -math.inf, 0.0
-    for part in parts:
-        largest = max(largest, float(part.max()))
-        total += float(np.exp(part - largest).sum())
+def _rescaled(parts: list[np.ndarray], power: int) -> float:
+    """Give what comes out if the sum so far is rescaled by a power of the right factor when a larger logit comes."""
+    largest, total = float(parts[0].max()), 0.0
+    with np.errstate(over="ignore"):
+        for part in parts:
+            new = max(largest, float(part.max()))
+            total = total * float(np.exp(power * (largest - new))) + float(np.exp(part - new).sum())
+            largest = new
     return largest + math.log(total)
 
 
@@ -225,6 +240,12 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
         hint = ""
         if given[output.place] != 1:
             hint = ". The derivative of the output in itself is 1"
+        elif _near(given, np.arange(len(edges)) == output.place):
+            hint = ". Nothing is handed on: the first place to be played is that of the output itself"
+        elif _near(given, _played(edges, range(output.place + 1))):
+            hint = ". It is played forward: go from the output to the start, so that each share is complete"
+        elif _near(given, _played(edges, reversed(range(output.place + 1)), handed_on=False)):
+            hint = ". The slopes are added as they are: each is multiplied by the derivative in its result"
         elif name == "a number used three times" and not _near(given[0], wanted[0]):
             hint = ". What comes from several results adds up"
         elif any(given[output.place + 1 :]):
@@ -234,3 +255,14 @@ def check_backward(backward: Callable[[list[tuple[tuple[int, float], ...]], int]
         if not _near(given, wanted):
             raise AssertionError(f"backward of {name} gives node {worst} the derivative {found}{hint}")
     answers.right("from the last node to the first, and shares add up")
+
+
+def _played(edges: list[tuple[tuple[int, float], ...]], places: Iterable[int], handed_on: bool = True) -> np.ndarray:
+    """Play the places up to the output, whichever comes last, in this order; with or without the product."""
+    order = list(places)
+    adjoints = np.zeros(len(edges))
+    adjoints[max(order)] = 1.0
+    for place in order:
+        for operand, slope in edges[place]:
+            adjoints[operand] += (adjoints[place] if handed_on else 1.0) * slope
+    return adjoints

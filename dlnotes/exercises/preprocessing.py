@@ -58,11 +58,13 @@ def _check_training_rows(z: np.ndarray, train: np.ndarray, every: np.ndarray, to
         hint = _leak(z, train, every, tolerance)
         if not hint and _close(mean[:3], 0, tolerance):
             hint = ". The last one does not vary, but its computed deviation is tiny and not 0, by rounding. "
-            hint += "Divide by 1 where the deviation is a few units in the last place of the numbers"
+            hint += "Divide by 1 where the deviation is at most a few machine epsilons times the largest number"
         raise AssertionError(f"the training features must have mean 0, they have {mean.round(3)}{hint}")
     moving = z[:, :3].std(axis=0)
     if not _close(moving, 1, tolerance):
         found = (hint for hint, d in _divisors(train).items() if _close(moving * d[:3], train[:, :3].std(axis=0), 1e-3))
+        if _close(moving * every[:, :3].std(axis=0), train[:, :3].std(axis=0), 1e-4):
+            found = iter([". The deviation is that of training and test rows together: the test rows have leaked in"])
         hint = next(found, "") or (
             ", not quite: is there an epsilon in the divisor? Only a deviation of 0 needs care"
             if _close(moving, 1, 1e-2)
@@ -76,11 +78,14 @@ def _check_training_rows(z: np.ndarray, train: np.ndarray, every: np.ndarray, to
 def _check_test_rows(rows: np.ndarray, train: np.ndarray, test: np.ndarray, tolerance: float) -> None:
     """Check that the test rows went through the numbers of the training rows."""
     wanted = (test - train.mean(axis=0))[:, :3] / train.std(axis=0)[:3]
-    hint = _leak(rows, test, np.concatenate((train, test)), tolerance)
+    both = np.concatenate((train, test))
+    hint = _leak(rows, test, both, tolerance)
     if _close(rows[:, :3].mean(axis=0), 0, tolerance):
         hint = ": this takes mean and deviation from the test rows. They must be those of the training rows"
     elif _close(rows[:, :3] * test.std(axis=0)[:3], (test - train.mean(axis=0))[:, :3], 1e-3):
         hint = ": the mean is that of the training rows, but the deviation is that of the test rows"
+    elif _close(rows[:, :3] * both.std(axis=0)[:3], (test - train.mean(axis=0))[:, :3], 1e-4):
+        hint = ": the mean is that of the training rows, but the deviation is that of training and test rows together"
     elif _close(rows[:, :3], test[:, :3], tolerance):
         hint = ": they are as they were"
     if not _close(rows[:, :3], wanted, tolerance):
@@ -145,6 +150,8 @@ def check_raw_weights(
             hint = ": its sign is wrong. (x - m) takes the mean away"
         elif _close(shift, bias - weights @ state.mean, tolerance):
             hint = ": the means are in units of x, so they go with the weights of x"
+        elif any(_close(shift, bias - moved.sum(), tolerance) for moved in (state.mean, state.mean / state.deviation)):
+            hint = ": each mean goes with the weight of its feature"
         elif _close(shift, bias, tolerance):
             hint = ": the means were taken off the inputs, and somebody has to take them off again"
         if not _close(x @ own + shift, z @ weights + bias, tolerance):
@@ -171,6 +178,7 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
         covariance = x.T @ x / len(x)
         reached = matrix.T @ covariance @ matrix
         inverse = np.linalg.inv(covariance)
+        values, vectors = np.linalg.eigh(covariance)
         hint = ""
         if _close(matrix, inverse, tolerance):
             hint = ". This is the inverse of the covariance; its root is wanted"
@@ -178,11 +186,17 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
             hint = ". The covariance divides by n here, not by n - 1"
         elif _close(matrix, np.linalg.inv(preprocessing.ZCA().fit(x).whitening), tolerance):
             hint = ". This is the root of the covariance, which undoes whitening; its inverse is wanted"
+        elif _close(matrix, vectors.T / np.sqrt(values) @ vectors, tolerance):
+            hint = ". eigh gives the eigenvectors in the columns: turn back by the transpose, at the end"
         elif _close(reached, np.diag(np.diag(reached)), tolerance):
             hint = ". They are decorrelated, but their variances are not 1: divide by the root of the eigenvalues"
+        off = np.abs(reached - np.eye(features)).max()
+        if off < 0.01:
+            hint = ". Is there an epsilon under the root? No eigenvalue is near 0 here, so none is needed"
         if not _close(reached, np.eye(features), tolerance):
             raise AssertionError(
-                f"the covariance of the rows times {name} must be the identity, it is\n{reached.round(3)}{hint}"
+                f"the covariance of the rows times {name} must be the identity, it is\n{reached.round(3)}\n"
+                f"The largest difference is {off:.1g}{hint}"
             )
         state = preprocessing.ZCA().fit(x)
         distance, least = (np.square(x @ w - x).sum(-1).mean() for w in (matrix, state.whitening))
@@ -203,7 +217,7 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
     Raises:
         AssertionError: if a condition number is wrong.
     """
-    for mean in (0.0, 1.0, 3.0, -3.0, 200.0):
+    for mean in (200.0, 3.0, 1.0, 0.0, -3.0):  # at 200 near misses tell themselves apart
         answer = offset_condition(mean)
         given = answers.number(f"offset_condition({mean})", answer)
         hessian = np.array([[1 + mean**2, mean], [mean, 1]])

@@ -136,6 +136,8 @@ def check_one_unit_rates(one_unit_rates: Callable[[int, float], tuple[float, flo
             hint = ". The incoming rate is right. The outgoing weight is n v: it must move n times as far as v"
         elif _near(outgoing, rate * units):
             hint = ". The outgoing rate is right. Going in, the single unit has n times the gradient of each of many"
+        elif _near(incoming, rate / math.sqrt(units)) and _near(outgoing, rate * math.sqrt(units)):
+            hint = ". Equal numbers add up to n times one of them: the square root belongs to random ones"
         if not gap < 1e-6:  # rates in float32 are right to 1e-7
             raise AssertionError(f"for {units} units at {rate} the losses differ by up to {gap:.2g} in 40 steps{hint}")
     answers.right("the single unit and the many have the same losses for 40 steps")
@@ -150,6 +152,34 @@ def _descent_steps(first: float, mode: float, rate: float) -> int:
     return steps
 
 
+def _escape_law(scale: float, mode: float, width: int, rate: float) -> float:
+    return math.log(2 * mode / (width * scale**2)) / (2 * mode * rate)
+
+
+_ESCAPE_SLIPS: tuple[tuple[Callable[[float, float, int, float], float], str], ...] = (
+    (lambda c, s, n, r: _escape_law(c, s, n, r) * r, "This is the time: divide by the learning rate"),
+    (lambda c, s, n, r: _escape_law(c, s, n, r) * s, "A larger singular value pulls faster: it divides"),
+    (
+        lambda c, s, n, r: 2 * _escape_law(c, s, n, r),
+        "Both layers grow, and so the product grows at twice the rate of each",
+    ),
+    (
+        lambda c, s, n, r: math.log(1 / c) / (s * r),
+        "This is the leading term: the product begins at n sigma^2 / 2, and half of s is to be reached",
+    ),
+    (lambda c, s, n, r: _escape_law(c, s, n, r) / math.log(10), "The logarithm is the natural one"),
+    (
+        lambda c, s, n, r: _escape_law(math.sqrt(c), s, n, r),
+        "The deviation stands where the variance belongs: square it",
+    ),
+    (
+        lambda c, s, n, r: _escape_law(c, s, 2 * n, r),
+        "The start is n sigma^2 / 2: half of a weight's variance for each unit",
+    ),
+    (lambda c, s, n, r: _escape_law(c, s, 1, r), "Each of the n units adds to the product at the start"),
+)
+
+
 def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]) -> None:
     """Check a function that says how many steps a linear network with one hidden layer needs to leave zero.
 
@@ -161,30 +191,23 @@ def check_escape_steps(escape_steps: Callable[[float, float, int, float], float]
         AssertionError: if the number is off by more than a thousandth and by more than one step from what gradient flow
             gives, exactly or for a small start, and from what descent takes.
     """
-    for scale, mode, width, rate in ((1e-3, 1.0, 10, 0.01), (1e-6, 4.0, 100, 0.001), (1e-2, 0.5, 50, 0.1)):
-        call = f"escape_steps({scale}, {mode}, {width}, {rate})"
-        given = answers.number(call, escape_steps(scale, mode, width, rate))
-        first = width * scale**2 / 2
-        law = math.log(mode / first) / (2 * mode * rate)
+    given = {
+        case: answers.number(f"escape_steps{case}", escape_steps(*case))
+        for case in ((1e-3, 1.0, 10, 0.01), (1e-6, 4.0, 100, 0.001), (1e-2, 0.5, 50, 0.1))
+    }
+    slips = (words for slip, words in _ESCAPE_SLIPS if all(_near(given[case], slip(*case), 1e-3) for case in given))
+    hint = next((f". {words}" for words in slips), "")
+    for (scale, mode, width, rate), steps in given.items():
+        first, law = width * scale**2 / 2, _escape_law(scale, mode, width, rate)
         rights = (
             law,
             math.log(mode / first - 1) / (2 * mode * rate),
             math.log(mode / first) / (2 * math.log1p(mode * rate)),
             _descent_steps(first, mode, rate),
         )
-        hint = ""
-        if _near(given, law * rate, 1e-3):
-            hint = ". This is the time: divide by the learning rate"
-        elif _near(given, law * mode, 1e-3):
-            hint = ". A larger singular value pulls faster: it divides"
-        elif _near(given, 2 * law, 1e-3):
-            hint = ". Both layers grow, and so the product grows at twice the rate of each"
-        elif _near(given, math.log(1 / scale) / (mode * rate), 1e-3):
-            hint = ". This is the leading term: the product begins at n sigma^2 / 2, and half of s is to be reached"
-        elif _near(given, law / math.log(10), 1e-3):
-            hint = ". The logarithm is the natural one"
-        if not any(_near(given, right, 1e-3) or abs(given - right) < 1 for right in rights):
-            raise AssertionError(f"{call} is {given:.6g}, but the law gives {law:.6g}{hint}")
+        if not any(_near(steps, right, 1e-3) or abs(steps - right) < 1 for right in rights):
+            call = f"escape_steps({scale}, {mode}, {width}, {rate})"
+            raise AssertionError(f"{call} is {steps:.6g}, but the law gives {law:.6g}{hint}")
     answers.right("three starts leave zero when the law says")
 
 
@@ -205,6 +228,7 @@ def check_first_loss(first_loss: Callable[[float, int], float]) -> None:
         slips = (
             (chance, "This is the loss of logits that are all zero; the next term is of second order"),
             (chance + deviation**2 / 2, "What logits have in common does not count: they vary by s^2 (1 - 1/C)"),
+            (chance + deviation**2 / 2 * classes / (classes - 1), "The factor is upside down: it is 1 - 1/C"),
             (chance + 2 * second, "A half is missing, that of the second-order term"),
             (chance + deviation / 2 * (1 - 1 / classes), "The deviation stands where the variance belongs: square it"),
             (math.log2(classes) + second, "The logarithm is the natural one"),

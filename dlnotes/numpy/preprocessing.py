@@ -75,7 +75,7 @@ def _mean(x: np.ndarray) -> np.ndarray:
 
 
 def _rounding(x: np.ndarray) -> np.ndarray:
-    """Give the deviation of each feature that may be rounding: 8 units of its largest number, as sums may differ by."""
+    """Give the deviation of each feature that may be rounding: 8 machine epsilons times its largest number."""
     return 8 * np.finfo(x.dtype).eps * np.abs(x).max(axis=-2).astype(np.float64)
 
 
@@ -125,7 +125,7 @@ class Standardizer:
 
     A constant feature has s = 0: it is centered and not divided, so it comes out as 0 on the fitted rows, and test rows
     keep their distance from the constant in its own units. Constant is also what differs by rounding alone, as sums do
-    that should be 1: a deviation of at most 8 rounding units of the largest number.
+    that should be 1: a deviation of at most 8 machine epsilons times the largest number.
 
     Args:
         scale: If False, only center.

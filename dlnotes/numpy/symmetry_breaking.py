@@ -133,7 +133,9 @@ def unit_groups(
 
         group(i) = the first j with |W_ik - W_jk| <= tolerance for all k
 
-    A unit that is near one of two others and not near the other belongs with the first of the units it is near.
+    A unit that is near one of two others and not near the other belongs with the first of the units it is near. With a
+    tolerance the groups are chains of neighbors and depend on the order of the rows: it is meant for rounding, and
+    has to be far below the distance of units that differ.
 
     Args:
         units: W, one row a unit: its weights, its weights beside its bias, or what it gives for a batch.
@@ -144,11 +146,11 @@ def unit_groups(
 
     Raises:
         TypeError: If `units` is not an array of floating-point numbers.
-        ValueError: If it has fewer than two axes or `tolerance` is below 0.
+        ValueError: If it has fewer than two axes or a number that is not finite, or `tolerance` is below 0.
 
     Source: definition.
     """
-    checks.rank("units", checks.floating("units", units), at_least=2)
+    checks.finite("units", checks.rank("units", checks.floating("units", units), at_least=2))
     tolerance = checks.real("tolerance", tolerance, at_least=0)
     count = units.shape[-2]
     groups = np.empty(units.shape[:-1], np.int64)
@@ -174,7 +176,7 @@ def distinct_units(units: Float[np.ndarray, "*runs units features"], *, toleranc
 
     Raises:
         TypeError: If `units` is not an array of floating-point numbers.
-        ValueError: If it has fewer than two axes or `tolerance` is below 0.
+        ValueError: If it has fewer than two axes or a number that is not finite, or `tolerance` is below 0.
 
     Source: definition.
     """

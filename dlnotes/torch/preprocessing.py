@@ -67,7 +67,7 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def _rounding(x: Tensor) -> Tensor:
-    """Give the deviation of each feature that may be rounding: 8 units of its largest number, as sums may differ by."""
+    """Give the deviation of each feature that may be rounding: 8 machine epsilons times its largest number."""
     return 8 * torch.finfo(x.dtype).eps * x.abs().amax(dim=-2).double()
 
 

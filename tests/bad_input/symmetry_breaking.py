@@ -25,4 +25,14 @@ CASES = [
     ("numerical_rank", {"matrix": np.ones((3, 2)), "tolerance": -1e-9}, ValueError, "tolerance"),
     ("unit_groups", {"units": np.ones((3, 2)), "tolerance": -1.0}, ValueError, "tolerance"),
     ("distinct_units", {"units": np.ones((3, 2)), "tolerance": np.nan}, ValueError, "tolerance"),
+    *(
+        (name, {"units": np.full((3, 2), bad)}, ValueError, "units")
+        for name in ("unit_groups", "distinct_units")
+        for bad in (np.nan, np.inf)
+    ),
+    *(
+        (name, {"matrix": np.full((3, 2), bad)}, ValueError, "matrix")
+        for name in ("numerical_rank", "effective_rank")
+        for bad in (np.nan, np.inf)
+    ),
 ]

@@ -94,13 +94,18 @@ def test_right_answers(check, answer, capsys):
         (exercises.check_one_unit_rates, lambda n, rate: (rate * n, rate / n), "wrong way round"),
         (exercises.check_one_unit_rates, lambda n, rate: (rate / n, rate), "The incoming rate is right"),
         (exercises.check_one_unit_rates, lambda n, rate: (rate, rate * n), "The outgoing rate is right"),
+        (exercises.check_one_unit_rates, lambda n, rate: (rate / n**0.5, rate * n**0.5), "the square root belongs"),
         (exercises.check_escape_steps, lambda *a: _steps(*a) * a[3], "divide by the learning rate"),
         (exercises.check_escape_steps, lambda c, s, n, r: s * _steps(c, s, n, r), "pulls faster"),
         (exercises.check_escape_steps, lambda *a: 2 * _steps(*a), "twice the rate of each"),
         (exercises.check_escape_steps, lambda c, s, n, r: math.log(1 / c) / (s * r), "the leading term"),
         (exercises.check_escape_steps, lambda *a: _steps(*a) / math.log(10), "natural one"),
+        (exercises.check_escape_steps, lambda c, s, n, r: _steps(math.sqrt(c), s, n, r), "square it"),
+        (exercises.check_escape_steps, lambda *a: _steps(*a, first=1), "half of a weight's variance"),
+        (exercises.check_escape_steps, lambda c, s, n, r: _steps(c, s, 1, r), "Each of the n units"),
         (exercises.check_first_loss, lambda s, c: math.log(c), "logits that are all zero"),
         (exercises.check_first_loss, lambda s, c: math.log(c) + s * s / 2, "in common does not count"),
+        (exercises.check_first_loss, lambda s, c: math.log(c) + s * s / 2 * c / (c - 1), "upside down"),
         (exercises.check_first_loss, lambda s, c: math.log(c) + s * s * (1 - 1 / c), "A half is missing"),
         (exercises.check_first_loss, lambda s, c: math.log(c) + s / 2 * (1 - 1 / c), "square it"),
         (exercises.check_first_loss, lambda s, c: _loss(s, c) / math.log(2), "natural one"),
@@ -110,3 +115,9 @@ def test_right_answers(check, answer, capsys):
 def test_slips_get_their_reason(check, answer, words):
     with pytest.raises(AssertionError, match=words):
         check(answer)
+
+
+def test_a_slip_of_one_case_alone_is_not_named():
+    """A number that only happens to fit a slip in the first case gets no reason."""
+    with pytest.raises(AssertionError, match=r"the law gives \S+$"):
+        exercises.check_escape_steps(lambda c, s, n, r: _steps(c, s, n, r) / (math.log(10) if c == 1e-3 else 2))

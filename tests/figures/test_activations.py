@@ -357,7 +357,7 @@ def test_leaky_units_fall_silent_too_and_overflow_where_relu_dies() -> None:
     shown = numbers("dead-units")
     relu, leaky = shown.silent[1, :, 1]
     both = np.isfinite(leaky)
-    assert 6 <= both.sum() < len(shown.rates)
+    assert both.sum() == 7
     assert np.all(np.abs(relu - leaky)[both] < 0.15)
     assert np.isfinite(relu).all()
     assert leaky[both][-1] > 0.3
@@ -373,7 +373,7 @@ def test_units_of_the_first_layer_never_come_back() -> None:
 def test_about_one_in_five_of_the_upper_layers_comes_back() -> None:
     shown = numbers("revival")
     back = shown.revived[:, 1:, -1]
-    assert back == pytest.approx(np.array([[0.12, 0.36], [0.25, 0.21]]), abs=0.02)
+    assert back == pytest.approx(np.array([[0.15, 0.25], [0.25, 0.21]]), abs=0.02)
     totals = (back * shown.dead[:, 1:]).sum(-1) / shown.dead[:, 1:].sum(-1)
     assert totals == pytest.approx([0.2, 0.2], abs=0.04)
     assert np.all(np.diff(shown.revived[:, 1:], axis=-1) >= 0)

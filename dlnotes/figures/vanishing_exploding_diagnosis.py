@@ -252,24 +252,3 @@ def faults(seeds: int = 10, depth: int = 10, width: int = 32) -> Faults:
             misplaced[row] += found.layer not in (None, right)
             among[row] += right in found.candidates
     return Faults(said, placed, misplaced, among)
-
-
-def draw_faults(numbers: Faults, paper: Paper) -> Figure:
-    """Draw a table: a row for each fault, a column for each word, and how many networks got it."""
-    figure, ((axes,),) = paper.subplots(height=760)
-    rows, columns = numbers.said.shape
-    most = int(numbers.said.sum(axis=1)[0])
-    mesh = axes.pcolormesh(
-        np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, numbers.said, cmap=paper.ramp, vmin=0, vmax=2 * most
-    )
-    paper.mark(mesh, "said")
-    for row, column in zip(*np.nonzero(numbers.said), strict=True):
-        wanted = list(FAULTS.values())[row].said == diagnosis.FAULTS[column]
-        color = paper.ink if wanted else paper.palette.orange
-        paper.label(axes, column, row, str(numbers.said[row, column]), ha="center", color=color)
-    axes.set_yticks(np.arange(rows), list(FAULTS))
-    axes.set_xticks(np.arange(columns), diagnosis.FAULTS, rotation=90)
-    axes.set(ylim=(rows - 0.5, -0.5))
-    axes.tick_params(labeltop=True, labelbottom=False, length=0)
-    axes.grid(False)
-    return figure

@@ -540,7 +540,9 @@ class _Pass(NamedTuple):
     signals: dict[str, measured.Signal]
 
 
-def _pass(parameters: Arrays, batch: tuple[np.ndarray, np.ndarray], activation: str, loss: Callable) -> _Pass:
+def _pass(
+    parameters: Arrays, batch: tuple[np.ndarray, np.ndarray], activation: str | activations.Activation, loss: Callable
+) -> _Pass:
     logits, cache = network.forward(parameters, batch[0], activation)
     value, delta = loss(logits, batch[1])
     gradients = network.backward(delta, parameters, cache, activation)
@@ -581,7 +583,7 @@ def diagnose_network(
     optimizer: optimizers.Optimizer,
     *,
     state: Any = None,
-    activation: str = "relu",
+    activation: str | activations.Activation = "relu",
     loss: Callable | None = None,
     spread: float = 1e3,
     outlier: float = 30.0,

@@ -29,7 +29,6 @@ SMALL = {
     "remedies": {"depth": 4, "width": 8, "seeds": 2, "steps": 3},
     "reach": {"layers": (2, 3), "width": 8, "seeds": 2, "steps": 3},
     "live": {"depth": 5, "width": 8, "steps": 6},
-    "faults": {"seeds": 1, "depth": 5, "width": 8},
 }
 
 
@@ -406,8 +405,22 @@ def test_a_killed_layer_is_named_under_other_seeds(seed: int) -> None:
 # --- planted faults
 
 
+@functools.cache
+def planted_faults() -> planted.Faults:
+    return planted.faults()
+
+
+def test_the_table_of_planted_faults_is_what_is_found() -> None:
+    page = (layout.find().docs / "chapters" / "vanishing_exploding.md").read_text("utf-8")
+    shown = planted_faults()
+    for row, name in enumerate(planted.FAULTS):
+        counts = sorted(zip(shown.said[row].tolist(), diagnosis.FAULTS, strict=True), reverse=True)
+        said = ", ".join(f"{word} {count}" for count, word in counts if count)
+        assert f"| {name} | {said} | {shown.placed[row]} |" in page, name
+
+
 def test_what_is_said_of_thirty_faults() -> None:
-    shown = numbers("faults")
+    shown = planted_faults()
     assert shown.said.shape == (30, len(diagnosis.FAULTS))
     assert (shown.said.sum(axis=1) == 10).all()
     right = [
@@ -423,7 +436,7 @@ def test_what_is_said_of_thirty_faults() -> None:
 
 
 def test_no_wrong_layer_is_named() -> None:
-    shown = numbers("faults")
+    shown = planted_faults()
     assert shown.misplaced.sum() == 0
     for row, fault in enumerate(planted.FAULTS.values()):
         if fault.placed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -229,7 +229,7 @@ class LossAndGradient(NamedTuple):
     gradient: Arrays
 
 
-def layer_names(parameters: Arrays) -> list[str]:
+def layer_names(parameters: Mapping[str, Any]) -> list[str]:
     """Name the dense layers of a network in order: "0", "2", "4", and so on.
 
     Args:
@@ -256,7 +256,7 @@ def initialize(
     initializer: Callable | None = None,
     *,
     runs: tuple[int, ...] = (),
-    dtype: type = np.float64,
+    dtype: type | np.dtype = np.float64,
 ) -> Arrays:
     """Draw the weights of a multilayer perceptron; its biases are zero.
 

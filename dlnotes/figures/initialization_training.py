@@ -238,7 +238,7 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
             style = {"color": color, "linestyle": paper.dashes[row], "marker": paper.markers[row], "markevery": 3}
             paper.line(own, numbers, f"{name}, 1]", x="steps", **style)
         own.set(yscale="log", title=f"Training loss, {optimizer}", xlabel="step", xlim=(0, numbers.steps[-1]))
-        own.set_yticks([0.03, 0.1, 0.3, 1, 3], ["0.03", "0.1", "0.3", "1", "3"])
+        own.set_yticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
         own.minorticks_off()
         rates = [f"{name}, {rate:g}" for name, rate in zip(STARTS, numbers.rates[place], strict=True)]
         labels = paper.end_labels(own, numbers.steps[-1], numbers.losses[place, :, 1, -1], rates, colors)

@@ -80,10 +80,14 @@ def visit(browser, address):
     """Open pages; at the end nothing may have been asked of another host, and the console must be silent."""
     contexts, foreign, complaints = [], [], []
 
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # the page was left before it had come
+            complaints.append(f"failed: {request.url}")
+
     def watch(page):
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("requestfailed", failed)
 
     def open_page(path: str = "", width: int = WIDE, scheme: str = "light", **settings):
         viewport = {"width": width, "height": HEIGHTS.get(width, 900)}

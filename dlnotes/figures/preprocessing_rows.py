@@ -110,7 +110,7 @@ class FewRows(NamedTuple):
         ratios: Rows over features, of the normal data.
         train: Mean square of a whitened feature on the fitted rows, by theory; beyond one row a feature 1.
         fresh: The same on new rows; (quantile, ratio).
-        theory: Its mean.
+        theory: Its mean; nan where that is infinite.
         digit_ratios: Rows over pixels that vary, of the digits.
         accuracy: Nearest-neighbor accuracy on other digits, centered, standardized, whitened; (form, quantile, ratio).
     """

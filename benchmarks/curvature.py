@@ -176,7 +176,7 @@ def top_eigenvalues(
     """Find the five largest eigenvalues, each time from another start."""
     parameters, x, y = problem(sizes, steps, batch)
     truth = true_eigenvalues(sizes, steps, batch, count)
-    ours, theirs = Errors(truth), Errors(truth)
+    ours, theirs, scipys = Errors(truth), Errors(truth), Errors(truth)
     start = starts(nets.count(parameters))
 
     def run() -> np.ndarray:
@@ -186,13 +186,37 @@ def top_eigenvalues(
     def facts() -> list[rows.Fact]:
         goal = tolerance if tolerance <= EXACT else None
         found = [rows.Fact(f"largest error, {rows.OURS}", ours.worst, goal)]
-        return found + ([rows.Fact("largest error, PyHessian", theirs.worst)] if theirs.worst else [])
+        peers = {"PyHessian": theirs.worst, "SciPy eigsh": scipys.worst}
+        return found + [rows.Fact(f"largest error, {name}", worst) for name, worst in peers.items() if worst]
 
     contestants = {rows.OURS: rows.Timed(run, tolerance=max(100 * tolerance, 0.1) if tolerance > EXACT else 1e-3)}
-    if not rows.is_installed("pyhessian"):
-        return rows.Case(contestants, truth, facts, absent={"PyHessian": "not installed"})
-    contestants["PyHessian"] = pyhessian_eigenvalues(parameters, x, y, count, theirs)
-    return rows.Case(contestants, truth, facts)
+    absent = {}
+    if rows.is_installed("pyhessian"):
+        contestants["PyHessian"] = pyhessian_eigenvalues(parameters, x, y, count, theirs)
+    else:
+        absent["PyHessian"] = "not installed"
+    if rows.is_installed("scipy"):
+        contestants["SciPy eigsh"] = scipy_eigenvalues(parameters, x, y, count, tolerance, scipys)
+    else:
+        absent["SciPy eigsh"] = "not installed"
+    return rows.Case(contestants, truth, facts, absent=absent)
+
+
+def scipy_eigenvalues(
+    parameters: nets.Arrays, x: np.ndarray, y: np.ndarray, count: int, tolerance: float, errors: Errors
+) -> rows.Timed:
+    """Find them by ARPACK's restarted Lanczos method, with our products and from starts of the same kind."""
+    from scipy.sparse import linalg
+
+    size, start = nets.count(parameters), starts(nets.count(parameters))
+
+    def run() -> np.ndarray:
+        multiply = conditioning.hessian_vector_product(parameters, x, y)
+        operator = linalg.LinearOperator((size, size), matvec=multiply, dtype=np.float32)
+        found = linalg.eigsh(operator, k=count, v0=start(), tol=tolerance, return_eigenvectors=False)
+        return errors.of(found)
+
+    return rows.Timed(run, tolerance=max(100 * tolerance, 0.1) if tolerance > EXACT else 1e-3)
 
 
 def pyhessian_computer(parameters: nets.Arrays, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""The book's commands: `python -m dlnotes check | figures | run | site | serve | new-chapter`."""
+"""The book's commands: `python -m dlnotes check | figures | run | notebook | site | serve | new-chapter`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dlnotes
+from dlnotes.book import endings
 
 if TYPE_CHECKING:
     from dlnotes.book.layout import Layout
 
 
-# As a shell counts: 128 and the number of the signal.
-INTERRUPTED, CLOSED_PIPE = 130, 141
 BECOMES_THE_BUILDER = os.name == "posix"  # elsewhere a process cannot become another program
 
 
@@ -91,6 +91,22 @@ def serve(layout: Layout, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def notebook(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Write a chapter as a Jupyter notebook, with what its blocks print."""
+    from dlnotes.book import context, drawing, notebooks
+
+    stem = _known(layout, arguments.stem)
+    path = Path(arguments.output or ".")
+    path = path / f"{stem}.ipynb" if path.is_dir() else path
+    figures(layout, argparse.Namespace(figures=[stem]))
+    try:
+        notebooks.write(layout, stem, path)
+    except (context.PageError, drawing.FigureError) as error:
+        raise CommandError(str(error), code=1) from None
+    print(f"{path}: made of {', '.join(map(layout.relative, layout.chapter_pages(stem)))}")
+    return 0
+
+
 def new_chapter(layout: Layout, arguments: argparse.Namespace) -> int:
     """Write the files of a new chapter, each with its TODO."""
     from dlnotes.book import new_chapter
@@ -145,6 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         "figures", nargs="*", metavar="FIGURE", help="a chapter, or one figure as initialization/relu-depth; else all"
     )
     add("run", run).add_argument("stem", metavar="STEM", help="a chapter, as initialization")
+    command = add("notebook", notebook)
+    command.add_argument("stem", metavar="STEM", help="a chapter, as initialization")
+    command.add_argument("--output", metavar="FILE", help="where to write it; else STEM.ipynb in this folder")
     add("new-chapter", new_chapter).add_argument("stem", metavar="STEM", help="the word that names it, as momentum")
     add("site", site)
     add("serve", serve)
@@ -153,16 +172,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code: 1 when something is wrong in the book, 2 when the command cannot run."""
-    try:
-        try:
-            return _run(_parser().parse_args(words))
-        finally:
-            sys.stdout.flush()  # what is left would else be written, and fail, when Python ends
-    except BrokenPipeError:
-        _write_no_more()
-        return CLOSED_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return endings.code_of(lambda: _run(_parser().parse_args(words)))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -187,13 +197,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _refuse(message: str, code: int = 2) -> int:
     print(f"dlnotes: {message}", file=sys.stderr)
     return code
-
-
-def _write_no_more() -> None:
-    """Send what is still to be written nowhere, because nobody reads it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
 
 
 def _end(number: int, frame: object) -> None:

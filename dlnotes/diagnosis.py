@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from dlnotes import checks, measured
@@ -249,12 +248,25 @@ def _single(fault: str, words: str, names: Sequence[str]) -> _Finding:
 # --- the weights of one layer
 
 
+def _upper_median(values: Iterable[float]) -> float:
+    """Give the middle of the values, the upper one of two; the standard library's module takes long to import."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]
+
+
+def _median(values: Iterable[float]) -> float:
+    """Give the middle of the values, and of two their mean."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return (ordered[middle] + ordered[~middle]) / 2
+
+
 def _beside(values: dict[str, float]) -> dict[str, float]:
     """Divide each value by the median of the others, the upper one of two; nothing if there are fewer than two."""
     if len(values) < 3:
         return {}
     return {
-        name: value / statistics.median_high(other for key, other in values.items() if key != name)
+        name: value / _upper_median(other for key, other in values.items() if key != name)
         for name, value in values.items()
     }
 
@@ -305,7 +317,7 @@ def _is_bottleneck(layers: Sequence[measured.Layer], name: str, outlier: float) 
         return any(step is not None and step < 1 / outlier for step in steps)
     own = next(layer.gradient for layer in layers if layer.name == name)
     others = [layer.gradient for layer in layers if layer.name != name and layer.gradient is not None]
-    return own is not None and bool(others) and statistics.median_high(others) < own / outlier
+    return own is not None and bool(others) and _upper_median(others) < own / outlier
 
 
 # --- signal and gradient along the layers
@@ -315,7 +327,7 @@ def _growth(values: Sequence[float]) -> float:
     """Give the growth from the first value to the last, by the median slope of the logarithms over all pairs."""
     logs = [math.log(value) for value in values]
     slopes = [(logs[j] - logs[i]) / (j - i) for i in range(len(logs)) for j in range(i + 1, len(logs))]
-    total = statistics.median(slopes) * (len(logs) - 1)
+    total = _median(slopes) * (len(logs) - 1)
     return math.exp(min(max(total, -700), 700))
 
 
@@ -448,7 +460,7 @@ def _large_step(evidence: measured.Evidence, largest_ratio: float, outlier: floa
     worst = max(ratios, key=lambda name: ratios[name], default=None)
     if worst is not None and ratios[worst] > largest_ratio:
         others = [ratio for name, ratio in ratios.items() if name != worst]
-        alone = bool(others) and statistics.median_high(others) < largest_ratio / outlier
+        alone = bool(others) and _upper_median(others) < largest_ratio / outlier
         words = f"The step of {_called(worst)} is {ratios[worst]:.2g} times as long as its weights" + (
             ", that of the others is not: lower its own rate." if alone else ": lower the rate, or clip."
         )

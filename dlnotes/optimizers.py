@@ -313,7 +313,7 @@ def cut_to_runs(optimizer: Any, cut: Callable[[str, Any], Any], name: str = "opt
         The optimizer of these runs. What was given is left as it was.
     """
     within = functools.partial(cut_to_runs, cut=cut)
-    if isinstance(optimizer, type) or optimizer is None:
+    if optimizer is None or isinstance(optimizer, type | int | float | str):  # asking for a protocol takes far longer
         return optimizer
     if isinstance(optimizer, CutByItself):
         return check_optimizer(f"{name}.cut_to_runs(...)", optimizer.cut_to_runs(functools.partial(within, name=name)))

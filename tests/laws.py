@@ -535,7 +535,16 @@ def vendored(root: Path) -> list[Breach]:
 
 # Pages
 
-_PAGE_IMPORTS = {"numpy", "torch", "figures", "exercises", "datasets", "optimizers", "weight_scales"}
+_PAGE_IMPORTS = {
+    "numpy",
+    "torch",
+    "figures",
+    "exercises",
+    "datasets",
+    "optimizers",
+    "weight_scales",
+    "difference_quotients",
+}
 
 
 def page_imports(root: Path) -> list[Breach]:

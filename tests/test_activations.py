@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 
 import hypothesis.extra.numpy as hnp
@@ -55,6 +56,43 @@ def test_the_table_follows_an_exchanged_function(monkeypatch):
     function, slope = activations.lookup("relu")
     assert function(1.0) == 2
     assert slope(1.0) == 3
+
+
+def at_both_ends(module, as_array, name, kind):
+    """Give a function, its slope or its second derivative at minus and plus infinity, and far out on both sides."""
+    functions = {"": module.ACTIVATIONS[name].function, "slope": module.ACTIVATIONS[name].slope}
+    function = functions.get(kind) or module.SECOND_DERIVATIVES[name]
+    return (np.asarray(function(as_array(np.array([-x, x])))) for x in (np.inf, 1e6))
+
+
+@pytest.mark.parametrize("kind", ["", "slope", "second derivative"])
+@pytest.mark.parametrize("name", ONE_ARGUMENT)
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_at_infinity_stands_the_limit(backend, name, kind):
+    as_array = np.array if backend == "numpy" else pytest.importorskip("torch").tensor
+    module = importlib.import_module(f"dlnotes.{backend}.activations")
+    found, far = at_both_ends(module, as_array, name, kind)
+    np.testing.assert_array_equal(found, np.where(np.abs(far) > 100, np.copysign(np.inf, far), far))
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_both_forms_of_gelu_have_their_limits(backend, approximate):
+    as_array = np.array if backend == "numpy" else pytest.importorskip("torch").tensor
+    module = importlib.import_module(f"dlnotes.{backend}.activations")
+    ends = as_array(np.array([-np.inf, np.inf]))
+    np.testing.assert_array_equal(np.asarray(module.gelu(ends, approximate)), [0, np.inf])
+    np.testing.assert_array_equal(np.asarray(module.gelu_slope(ends, approximate)), [0, 1])
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+def test_autograd_gives_no_gradient_at_minus_infinity(name):
+    torch = pytest.importorskip("torch")
+    module = importlib.import_module("dlnotes.torch.activations")
+    x = torch.tensor([-np.inf, -2.0], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(getattr(module, name)(x).sum(), x)
+    torch.testing.assert_close(gradient, getattr(module, f"{name}_slope")(x.detach()))
+    assert gradient[0] == 0
 
 
 def test_lookup_passes_a_pair_through():

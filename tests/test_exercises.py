@@ -231,12 +231,28 @@ def _peak(matrix):
     return int(norms.argmax()), float(norms.max())
 
 
+def _peak_in_single_precision(matrix):
+    power, norms = np.eye(len(matrix), dtype=np.float32), []
+    for _ in range(200):
+        norms.append(np.linalg.norm(power, 2))
+        power = matrix.astype(np.float32) @ power
+    return int(np.argmax(norms)), max(norms)
+
+
+def _norm_factor(function, slope, z):
+    weights = np.exp(-z * z / 2)
+    weights /= weights.sum()
+    return (weights @ slope(z) ** 2) / (weights @ function(z) ** 2 - (weights @ function(z)) ** 2)
+
+
 @pytest.mark.parametrize(
     ("check", "answer"),
     [
         ("critical_deviation", lambda n: np.float32(_deviation(n))),
         ("critical_deviation", lambda n: np.array(_deviation(n))),
         ("peak", lambda w: np.array(_peak(w))),
+        ("peak", _peak_in_single_precision),
+        ("batch_norm_factor", lambda f, slope: _norm_factor(f, slope, np.linspace(-8, 8, 4001))),
         ("peak", lambda w: [float(part) for part in _peak(w)]),
         ("length", lambda g: np.float64(depths.per_layer_gradient_norms({"0.weight": g})["0"])),
     ],
@@ -252,6 +268,9 @@ def test_vanishing_takes_right_answers_in_other_forms(check, answer, capsys):
         ("critical_deviation", lambda n: n**-0.5, "keeps the mean square"),
         ("critical_deviation", lambda n: 1 / _deviation(n), "upside down"),
         ("critical_deviation", lambda n: _deviation(n) ** 2, "the variance"),
+        ("critical_deviation", lambda n: math.sqrt(2) * _deviation(n), "logarithm of 2 is missing"),
+        ("critical_deviation", lambda n: np.exp(-depths.digamma(n) / 2) / math.sqrt(2), "taken at n / 2"),
+        ("batch_norm_factor", lambda f, slope: _norm_factor(f, slope, np.linspace(-8, 8, 201)), "where a slope jumps"),
         ("peak", lambda w: (0, 1.0), "but it is at t = 6"),
         ("peak", lambda w: (_peak(w)[0] + 1, _peak(w)[1]), "that of the power 0"),
         ("peak", lambda w: _peak(w)[::-1], "exponent comes first"),
@@ -273,6 +292,11 @@ def _half(name, output):
     return np.float32(output * (1 - output) if name == "sigmoid" else 1 - output * output)
 
 
+def _single(name, output):
+    output = np.float32(output)
+    return output * (1 - output) if name == "sigmoid" else 1 - output**2  # the difference has few digits near 1
+
+
 def _alpha(deviation):
     below = activations.normal_cdf(np.array([-float(deviation)]))[0]
     return deviation / math.sqrt(2 * math.pi) / (0.5 - math.exp(deviation**2 / 2) * below)
@@ -282,6 +306,7 @@ def _alpha(deviation):
     ("check", "answer"),
     [
         (activation_exercises.check_slope_from_output, _half),
+        (activation_exercises.check_slope_from_output, _single),
         (
             activation_exercises.check_slope_from_output,
             lambda name, p: np.array((1 - p) * (p if name == "sigmoid" else 1 + p)),
@@ -301,7 +326,8 @@ def test_right_answers_on_activations(check, answer, capsys):
 @pytest.mark.parametrize(
     ("check", "answer", "words"),
     [
-        (activation_exercises.check_slope_from_output, lambda name, p: p * (1 - p), "sigmoid's"),
+        (activation_exercises.check_slope_from_output, lambda name, p: p * (1 - p), "the sigmoid's"),
+        (activation_exercises.check_slope_from_output, lambda name, p: 1 - p * p, "tanh's"),
         (
             activation_exercises.check_slope_from_output,
             lambda name, p: activations.lookup(name).slope(np.array([p]))[0],
@@ -320,12 +346,18 @@ def test_right_answers_on_activations(check, answer, capsys):
         (activation_exercises.check_condition_number, lambda n, m, s: 1 + m**2 / s**2, "add up"),
         (activation_exercises.check_condition_number, lambda n, m, s: 1 + n * abs(m) / s, "squared"),
         (activation_exercises.check_condition_number, lambda n, m, s: s**2 / (s**2 + n * m**2), "upside down"),
+        (activation_exercises.check_condition_number, lambda n, m, s: s**2 + n * m**2, "divided by the smallest"),
         (activation_exercises.check_condition_number, lambda n, m, s: n * m**2 / s**2, "a variance too"),
         (activation_exercises.check_zero_mean_alpha, lambda s: activations.SELU_ALPHA, "deviation 1 only"),
         (activation_exercises.check_zero_mean_alpha, lambda s: activations.SELU_ALPHA * s, "does not scale"),
         (activation_exercises.check_zero_mean_alpha, lambda s: 1, "too little"),
         (activation_exercises.check_zero_mean_alpha, lambda s: round(_alpha(s), 4), "not 0 to 1e-6"),
         (activation_exercises.check_killing_rate, lambda x, w, b, d: (x @ w + b).max() / d, "product of the two"),
+        (
+            activation_exercises.check_killing_rate,
+            lambda x, w, b, d: np.max((x @ w + b) / (x @ x[0] + 1)),
+            "times delta",
+        ),
         (
             activation_exercises.check_killing_rate,
             lambda x, w, b, d: (x[0] @ w + b) / (d * (x[0] @ x[0] + 1)),
@@ -336,3 +368,11 @@ def test_right_answers_on_activations(check, answer, capsys):
 def test_slips_on_activations_get_their_reason(check, answer, words):
     with pytest.raises(AssertionError, match=words):
         check(answer)
+
+
+def test_a_wrong_slope_that_is_0_at_0_is_not_called_the_sigmoids():
+    for factor in (2, 0.5):
+        with pytest.raises(AssertionError, match=r"the slope there is \S+$"):
+            activation_exercises.check_slope_from_output(
+                lambda name, p, factor=factor: p * (1 - p) * (1 if name == "sigmoid" else factor)
+            )

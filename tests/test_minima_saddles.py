@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlnotes.numpy import conditioning, gradient_checking, minima_saddles, network, objective
@@ -191,7 +191,8 @@ def test_the_search_finds_the_critical_points_of_the_closed_form():
         lambda p: minima_saddles.linear_network_hessian(p, target),
         starts,
     )
-    done = found.gradient_norms <= 1e-10
+    first = np.linalg.norm(minima_saddles.linear_network_gradient(starts, target), axis=-1)
+    done = found.gradient_norms <= 1e-10 * first
     assert done.sum() > 50
     losses = minima_saddles.linear_network_loss(found.points[done], target)
     subsets = itertools.chain.from_iterable(itertools.combinations(range(3), count) for count in range(4))
@@ -210,13 +211,48 @@ def test_the_search_tells_where_there_is_no_critical_point():
     assert (found.gradient_norms < 1.01).all()
 
 
+@settings(max_examples=15)
+@given(of_loss=st.integers(-332, 332), of_points=st.integers(-100, 100))
+def test_the_search_does_not_depend_on_the_units(of_loss, of_points):
+    """The loss from 1e-100 to 1e100, and its points from 1e-30 to 1e30: f(x) becomes c f(x / k)."""
+    target, starts = gaussian(7, 3, 3), 0.7 * gaussian(8, 6, 18)
+    c, k = 2.0**of_loss, 2.0**of_points
+
+    def search(c, k):
+        return minima_saddles.find_critical_points(
+            lambda p: c / k * minima_saddles.linear_network_gradient(p / k, target),
+            lambda p: c / (k * k) * minima_saddles.linear_network_hessian(p / k, target),
+            k * starts,
+        )
+
+    found, wanted = search(c, k), search(1.0, 1.0)
+    np.testing.assert_allclose(found.points / k, wanted.points, rtol=1e-9, atol=1e-9)
+    first = np.linalg.norm(minima_saddles.linear_network_gradient(starts, target), axis=-1)
+    np.testing.assert_allclose(found.gradient_norms * (k / c) / first, wanted.gradient_norms / first, atol=1e-9)
+    assert (wanted.gradient_norms < 1e-10 * first).all()
+
+
+def test_a_search_that_starts_at_a_critical_point_stays_and_ends():
+    calls = []
+
+    def gradient(p):
+        calls.append(len(p))
+        return p * p - 2  # is not 0 at any number near the root of 2
+
+    start = np.array([[math.sqrt(2)], [-math.nextafter(math.sqrt(2), 0)]])
+    found = minima_saddles.find_critical_points(gradient, lambda p: 2 * p[..., None], start)
+    np.testing.assert_allclose(found.points, start, rtol=1e-15)
+    assert len(calls) < 30
+
+
 def test_searches_of_runs_equal_single_ones():
     def gradient(p):
         return minima_saddles.quartic_saddle_gradient(p)
 
     starts = gaussian(9, 2, 3, 2)
     together = minima_saddles.find_critical_points(gradient, minima_saddles.quartic_saddle_hessian, starts)
-    assert (together.gradient_norms < 1e-10).all()
+    first = np.linalg.norm(gradient(starts), axis=-1)
+    assert (together.gradient_norms <= 1e-10 * first).all()
     assert {round(abs(float(y))) for y in together.points[..., 1].reshape(-1)} == {0, 1}
     for run in np.ndindex(2, 3):
         alone = minima_saddles.find_critical_points(gradient, minima_saddles.quartic_saddle_hessian, starts[run])

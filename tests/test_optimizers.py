@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import re
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -320,10 +322,12 @@ def test_a_subclass_with_another_update_has_to_say_again_that_it_is_elementwise(
 
 
 IN_PLACE = [
-    ("adaptive_methods", "Adam"),
-    ("adaptive_methods", "AdamW"),
-    ("momentum", "Momentum"),
-    ("momentum", "Nesterov"),
+    ("numpy", "adaptive_methods", "Adam"),
+    ("numpy", "adaptive_methods", "AdamW"),
+    ("torch", "adaptive_methods", "Adam"),
+    ("torch", "adaptive_methods", "AdamW"),
+    ("torch", "momentum", "Momentum"),
+    ("torch", "momentum", "Nesterov"),
 ]
 FIELDS = {
     "Adam": ("rate", "beta", "beta", "rate"),
@@ -349,13 +353,24 @@ def drawn_settings(generator, name, array, kind):
     return [draw(field) for field in FIELDS[name]]
 
 
-@pytest.mark.parametrize(("stem", "name"), IN_PLACE)
+def test_every_optimizer_that_steps_in_place_stands_in_the_list(backend):
+    package = backend.modules("momentum").__package__
+    folder = Path(backend.modules("momentum").__file__).parent
+    modules = [importlib.import_module(f"{package}.{path.stem}") for path in folder.glob("[!_]*.py")]
+    found = [
+        (package.rpartition(".")[2], module.__name__.rpartition(".")[2], name)
+        for module in modules
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and hasattr(value, "update_in_place")
+    ]
+    assert sorted(found) == [entry for entry in IN_PLACE if entry[0] == found[0][0]]
+
+
+@pytest.mark.parametrize(("backend", "stem", "name"), IN_PLACE, indirect=["backend"])
 @pytest.mark.parametrize("kind", ["numbers", "runs", "schedules", "some of each"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_in_place_is_the_equation_to_rounding(stem, name, kind, dtype, backend):
     optimizer_class = getattr(backend.modules(stem), name)
-    if not hasattr(optimizer_class, "update_in_place"):
-        pytest.skip("the equation itself is what the loop takes")
     generator = np.random.default_rng(len(name + kind))
     tolerance = 3e-5 if dtype == "float32" else 1e-12
     for _ in range(5):

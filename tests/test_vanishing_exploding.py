@@ -181,6 +181,21 @@ def test_lost_rank_is_minus_infinity():
     np.testing.assert_array_equal(vanishing_exploding.lyapunov_exponent(matrices, count=2), [math.log(2), -np.inf])
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_rates_are_those_of_the_volumes_on_the_first_axes(backend):
+    array, kernels = arrays_of(backend)
+    for matrix, rates in (
+        ([[0.5, 0.0], [0.0, 2.0]], [-math.log(2), math.log(2)]),
+        ([[0.5, 1.0], [0.0, 2.0]], [-math.log(2), math.log(2)]),
+        ([[0.0, 1.0], [0.0, 2.0]], [-math.inf]),
+    ):
+        stack = np.broadcast_to(np.array(matrix), (50, 2, 2)).copy()
+        found = kernels.lyapunov_exponent(array(stack), count=len(rates))
+        np.testing.assert_allclose(np.asarray(found), rates, rtol=1e-14)
+        largest = vanishing_exploding.log_singular_values([*stack])[0] / 50
+        assert largest == pytest.approx(math.log(2), abs=0.01)  # by whatever axes
+
+
 def test_exponents_of_runs_equal_single_ones():
     matrices = gaussian(5, 3, 2, 20, 4, 4)
     together = vanishing_exploding.lyapunov_exponent(matrices, count=2)
@@ -227,6 +242,28 @@ def test_small_singular_values_are_not_rounding():
     assert exact[0] - exact[-1] > 16 * math.log(10)
     assert abs(np.log(np.linalg.svd(product, compute_uv=False)[-1]) - exact[-1]) > 1
     assert abs(vanishing_exploding.log_singular_values(factors)[-1] - exact[-1]) < 1e-12
+
+
+@pytest.mark.parametrize("bits", [10, 20, 40])
+def test_the_error_of_a_logarithm_is_rounding_times_the_condition_of_the_factor(bits):
+    """Columns (1, 1) and (1, 1 + 2^-k): the product of the two values is 2^-k, the sum of their squares that of all."""
+    near = np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-bits]])
+    squares = np.sum(near**2)
+    largest = math.log((squares + math.sqrt(squares**2 - 4 * 4.0**-bits)) / 2) / 2
+    error = np.abs(vanishing_exploding.log_singular_values([near]) - [largest, -bits * math.log(2) - largest])
+    rounding = np.finfo(float).eps * np.linalg.cond(near)
+    assert error[0] < 1e-15
+    assert rounding / 100 < error[1] < 2 * rounding
+
+
+def test_eigenvalues_above_one_in_every_layer_leave_one_direction_that_explodes():
+    generator = np.random.default_rng(70)
+    for eigenvalues, bound in ((np.array([1.1, 1.2, 1.3]), 1.1**50), (np.array([0.9, 0.8, 0.7]), 0.9**50)):
+        bases = generator.standard_normal((50, 3, 3))
+        factors = [*(bases * eigenvalues @ np.linalg.inv(bases))]
+        logs = vanishing_exploding.log_singular_values(factors)
+        assert logs.sum() == pytest.approx(50 * np.log(eigenvalues).sum(), rel=1e-6)
+        assert logs[0] > math.log(bound) if bound > 1 else logs[-1] < math.log(bound)
 
 
 def test_log_singular_values_beyond_the_range_of_floats():
@@ -392,6 +429,7 @@ ALL = ("0", "1", "2", "3", "4", "5")
         (every([1e-9, 1.0, 1.0, 1.0, 1.0, 1.0], "taken"), {}, ("healthy", None, ())),  # data has its own scale
         (every([0.1, 0.1, 0.1, 0.1, 0.1, 1e3], "returned"), {}, ("healthy", None, ())),  # and so has the output
         (every([0.1, 0.1, 1e3, 0.1, 0.1, 0.1], "returned"), {}, ("healthy", None, ())),  # one layer is no trend
+        (every([1e-5, 0.1, 0.1, 0.1, 0.1, 0.1], "returned"), {}, ("healthy", None, ())),  # nor is the first
         # units
         (every([32] * 3, "silent") | every([0.0] * 3, "gradient"), {"trial": None}, ("dead", "2", ())),
         ({"3": {"silent": 16}}, {}, ("silent units", "3", ())),
@@ -619,6 +657,16 @@ def test_a_killed_layer_is_named_whatever_the_other_biases(place, bias):
     parameters[f"{place}.bias"] = parameters[f"{place}.bias"] - 100
     found = diagnosed(parameters, generator)
     assert {verdict(each) for each in found} == {("dead", place, ())}
+
+
+def test_layers_that_wake_one_after_the_other_are_not_dead():
+    """The last weights and those before them are 0: the first step wakes one layer, the second the next, and so on."""
+    parameters = drawn(6, (), np.random.default_rng(4))
+    parameters["10.weight"], parameters["12.weight"] = (0 * parameters[f"{layer}.weight"] for layer in (10, 12))
+    parameters["10.bias"] = parameters["10.bias"] + 0.5
+    found = diagnosed(parameters, np.random.default_rng(5))
+    assert verdict(found) == ("healthy", None, ()), found.sentence
+    assert "had no gradient yet" in found.sentence
 
 
 def test_a_gradient_of_none_is_a_frozen_parameter():

@@ -10,18 +10,13 @@ import contextlib
 import difflib
 import importlib.util
 import io
-import linecache
 import re
-import sys
 import time
-import traceback
-import types
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dlnotes.book import pages
+from dlnotes.book import execution, pages
 
 STARTER = "pytest.mark.xfail(strict=True, raises=AssertionError)"
 CUDA = "pytest.mark.cuda"
@@ -77,10 +72,7 @@ def explain(error: BaseException, page: Path) -> str:
     """Write an error as a reader would see it who ran the block: the traceback begins at the page's own line."""
     if isinstance(error, OutputDiffers):
         return str(error)
-    cut = error.__traceback__
-    while cut is not None and cut.tb_frame.f_code.co_filename != str(page):
-        cut = cut.tb_next
-    text = "".join(traceback.format_exception(type(error), error, cut))
+    text = execution.explain(error, str(page))
     return text.replace(f'"{page}"', f'"{_short(page)}"')
 
 
@@ -91,29 +83,10 @@ def _short(page: Path) -> str:
 
 def _execute(code: str, line: int, page: Path) -> tuple[str, BaseException | None]:
     """Run code that stands behind the given line of the page; give what it printed and what it raised."""
-    # Blank lines in front give every line of the block its number in the page, where a traceback looks it up.
-    linecache.checkcache(str(page))
-    module = types.ModuleType("__main__")
     printed = io.StringIO()
-    try:
-        with _as_main(module), contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.simplefilter("error")
-            # Under python -O too, a block's own assertions count.
-            exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True, optimize=0), module.__dict__)
-    except (Exception, SystemExit) as error:
-        return printed.getvalue(), error
-    return printed.getvalue(), None
-
-
-@contextlib.contextmanager
-def _as_main(module: types.ModuleType) -> Iterator[None]:
-    """Let the module be the program, for dataclasses and pickles that look their home up."""
-    before = sys.modules["__main__"]
-    sys.modules["__main__"] = module
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = before
+    with contextlib.redirect_stdout(printed):
+        error = execution.execute(code, str(page), line)
+    return printed.getvalue(), error
 
 
 def reason_to_skip(block: pages.Fence) -> str | None:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from dlnotes.book import bibliography, chapters, ledger, numbering, pages
 from dlnotes.book import layout as layouts
 
+_REFERENCED = {"eqref": "equation", "figref": "figure"}
+
 
 class PageError(Exception):
     """Something on a page that cannot be shown; the message begins with file and line."""
+
+
+class Reference(NamedTuple):
+    """What a reader sees of a reference, and where it leads: a page below docs/ and a place on it."""
+
+    text: str
+    page: str
+    anchor: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +56,47 @@ class Context:
     def chapter(self, stem: str) -> chapters.Chapter:
         """Give a chapter."""
         return chapters.read(self.layout, stem)
+
+    def reference(self, kind: str, name: str) -> Reference:
+        r"""Read `\\eqref{name}` or `\\figref{name}`; that of another chapter has its stem in front."""
+        named, _, label = name.rpartition("/")
+        stem = named or self.stem
+        word = _REFERENCED[kind]
+        if stem and not self.layout.page(stem).is_file():
+            raise self.error(f"\\{kind}{{{name}}}: there is no chapter {stem}", self._line(kind, name))
+        chapter = self.chapter(stem) if stem else None
+        numbers = chapter.numbers if chapter else self.numbers
+        number = (numbers.equations if kind == "eqref" else numbers.figures).get(label)
+        if number is None:
+            raise self.error(f"\\{kind}{{{name}}}: there is no such {word}", self._line(kind, name))
+        text = f"({number})" if kind == "eqref" else f"Figure {number}"
+        if chapter and stem != self.stem:
+            text += f" in {chapter.title}"
+        page = (chapter.home(word, label) if chapter else self.source) or ""
+        return Reference(text, page, f"{'eq' if kind == 'eqref' else 'figure'}-{label}")
+
+    def _line(self, kind: str, name: str) -> int | None:
+        """Find the line of a reference."""
+        if kind == "eqref":
+            return next((part.line for part in self.page.equation_references if part.label == name), None)
+        return next((part.line for part in self.page.figure_references if part.name == name), None)
+
+    def claim(self, name: str) -> ledger.Claim:
+        r"""Give the claim of `\\claimref{name}`."""
+        claim = self.claims.get(name)
+        if claim is None:
+            line = next((part.line for part in self.page.claim_references if part.id == name), None)
+            raise self.error(f"\\claimref{{{name}}}: the ledger has no such claim", line)
+        return claim
+
+    def citation(self, key: str, locator: str) -> tuple[str, bibliography.Entry]:
+        """Read `[@key, locator]`: what a reader sees, and the source."""
+        entry = self.references.get(key)
+        if entry is None:
+            line = next((part.line for part in self.page.citations if part.key == key), None)
+            raise self.error(f"[@{key}]: the bibliography has no such key", line)
+        text = bibliography.short(entry)
+        return f"{text[:-1]}, {locator})" if locator else text, entry
 
     def href(self, target: str, anchor: str = "") -> str:
         """Give the link to a page below docs/, from this page; the builder turns it into an address."""

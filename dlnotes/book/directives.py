@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from markdown.util import STX
 from pymdownx.blocks.block import Block, type_string
 
-from dlnotes.book import api, drawing, elements, pages, prose, reading, source
+from dlnotes.book import api, drawing, elements, figure_forms, pages, prose, reading, source
 from dlnotes.book import context as contexts
 
 BACKEND_NAMES = {"numpy": "NumPy", "torch": "PyTorch"}
@@ -123,7 +123,7 @@ def source_address(context: contexts.Context, path: Path, line: int) -> str:
 
 def tabs(identifier: str, labels: list[str], bodies: list[elements.Element]) -> elements.Element:
     """Build tabs in the form that the theme styles; they work without script."""
-    block = elements.element("div", class_="tabbed-set tabbed-alternate", data_tabs=f"{identifier}:{len(labels)}")
+    block = elements.element("div", class_="tabbed-set tabbed-alternate")
     shown = elements.element("div", class_="tabbed-labels")
     content = elements.element("div", class_="tabbed-content")
     for number, (label, body) in enumerate(zip(labels, bodies, strict=True), start=1):
@@ -196,7 +196,9 @@ CONTENTS_WIDTH = 60  # characters of a claim in the contents of its page
 def claim_words(claim: Any, tag: str, class_: str) -> elements.Element:
     """Build the words of a claim; as a heading they are an entry of the contents and of the search."""
     words = elements.typographic(claim.claim)
-    label = {} if tag == "p" else {"data_toc_label": textwrap.shorten(words, CONTENTS_WIDTH, placeholder=" \u2026")}
+    label = (
+        {} if tag == "p" else {"data_toc_label": textwrap.shorten(words, CONTENTS_WIDTH, placeholder="\u00a0\u2026")}
+    )
     return elements.element(tag, words, class_=class_, id=f"claim-{claim.id}", **label)
 
 
@@ -266,6 +268,10 @@ class Figure(Directive):
         shown = elements.element("div", class_="figure__code", data_search_exclude="")
         shown.text = elements.plain_code(self.md, code)  # colors would double the parts of a page, in what is closed
         summary = elements.element("summary", "Code of this figure")
+        if figure_forms.can_change(path, figure):
+            label = f"Change it: the numbers of {block[1][0].text.rstrip('.')}"
+            options = {"type": "button", "aria-label": label, "aria-expanded": "false", "data-figure": str(figure)}
+            block.append(elements.element("button", "Change it", class_="figure__change", **options))
         block.append(elements.element("details", summary, shown, class_="figure__details"))
 
     def _picture(self, stem: str, name: str, first: bool) -> elements.Element:

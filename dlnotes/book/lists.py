@@ -230,9 +230,11 @@ def _row(page: context.Context, claim: ledger.Claim, name: str | None) -> elemen
     else:
         link = elements.element("span", "Not settled yet", class_="ledger__open")
     marks = elements.note_marks("Said", claim.notes, "")
+    because = elements.element("p", elements.typographic(claim.because), class_="ledger__because")
     return elements.element(
         "li",
         elements.element("p", elements.typographic(claim.claim), class_="ledger__words", id=f"{claim.id}-words"),
+        *([because] if claim.because else []),
         elements.element("p", elements.badge(claim.verdict), " ", marks, " ", link, class_="ledger__facts"),
         class_="ledger__row",
         id=claim.id,
@@ -252,6 +254,9 @@ def _form(page: context.Context, stems: tuple[str, ...]) -> elements.Element:
         "state": ("State", {"settled": "settled in a chapter", "open": "not settled yet"}),
     }
     form = elements.element("form", class_="filter", id="ledger-filter", hidden="hidden")
+    label = elements.element("label", "Words", for_="filter-words")
+    words = elements.element("input", type="search", name="words", id="filter-words", autocomplete="off")
+    form.append(elements.element("div", label, words, class_="filter__field"))
     for name, (label, options) in choices.items():
         select = elements.element("select", elements.element("option", "all", value=""), name=name, id=f"filter-{name}")
         select.extend(elements.element("option", text, value=value) for value, text in options.items())

@@ -21,7 +21,7 @@ from markdown.preprocessors import Preprocessor
 from pymdownx import util
 from pymdownx.blocks import BlocksExtension, BlocksProcessor
 
-from dlnotes.book import bibliography, context, directives, elements, katex, layout, lists, pages, prose
+from dlnotes.book import context, directives, elements, katex, layout, lists, pages, prose
 
 REFERENCES_PAGE = "references.md"
 _FORMULA = rf"(?P<escaped>{prose.ESCAPED})|{prose.MATH}"
@@ -285,21 +285,11 @@ class _Reference(_Inline):
         page = self.extension.current()
         kind, name = m[1], m[2].strip()
         if kind == "claimref":
-            return self._claim(page, name), *m.span()
-        named, _, label = name.rpartition("/")
-        stem = named or page.stem
-        if stem and not page.layout.page(stem).is_file():
-            raise page.error(f"\\{kind}{{{name}}}: there is no chapter {stem}", _line(page, kind, name))
-        chapter = page.chapter(stem) if stem else None
-        numbers = chapter.numbers if chapter else page.numbers
-        number = (numbers.equations if kind == "eqref" else numbers.figures).get(label)
-        if number is None:
-            raise page.error(f"\\{kind}{{{name}}}: there is no such {_WORDS[kind]}", _line(page, kind, name))
-        text = f"({number})" if kind == "eqref" else f"Figure {number}"
-        if chapter and stem != page.stem:
-            text += f" in {chapter.title}"
-        target = (chapter.home(_WORDS[kind], label) if chapter else page.source) or ""
-        anchor = f"{'eq' if kind == 'eqref' else 'figure'}-{label}"
+            badge, closing = self._claim(page, name), _CLOSING.match(data, m.end())
+            if closing:  # a browser may break the line between a badge and a comma
+                return elements.element("span", badge, closing[0], class_="joined"), m.start(), closing.end()
+            return badge, *m.span()
+        text, target, anchor = page.reference(kind, name)
         spoken = {"aria_label": f"equation {text.replace('(', '').replace(')', '')}"} if kind == "eqref" else {}
         return elements.element(
             "a", text, href=page.href(target, anchor), class_=f"reference reference--{kind}", **spoken
@@ -307,25 +297,12 @@ class _Reference(_Inline):
 
     def _claim(self, page: context.Context, name: str) -> Element:
         """Build the badge of a claim's verdict, a link to the evidence, or to the ledger where there is none yet."""
-        claim = page.claims.get(name)
-        if claim is None:
-            line = next((part.line for part in page.page.claim_references if part.id == name), None)
-            raise page.error(f"\\claimref{{{name}}}: the ledger has no such claim", line)
+        claim = page.claim(name)
         settled = lists.settled(page).get(name)
         href = page.href(settled, f"claim-{name}") if settled else page.href(directives.CLAIMS_PAGE, name)
         said = f"The claim {elements.VERDICTS[claim.verdict]}: {claim.claim}"
         badge = elements.badge(claim.verdict)
         return elements.element("a", badge, href=href, class_="reference--claim", aria_label=said, title=claim.claim)
-
-
-_WORDS = {"eqref": "equation", "figref": "figure"}
-
-
-def _line(page: context.Context, kind: str, name: str) -> int | None:
-    """Find the line of a reference."""
-    if kind == "eqref":
-        return next((part.line for part in page.page.equation_references if part.label == name), None)
-    return next((part.line for part in page.page.figure_references if part.name == name), None)
 
 
 class _Citation(_Inline):
@@ -335,13 +312,7 @@ class _Citation(_Inline):
         """Build the link to the list of references."""
         page = self.extension.current()
         key, locator = m[1].strip(), (m[2] or "").strip()
-        entry = page.references.get(key)
-        if entry is None:
-            line = next((part.line for part in page.page.citations if part.key == key), None)
-            raise page.error(f"[@{key}]: the bibliography has no such key", line)
-        text = bibliography.short(entry)
-        if locator:
-            text = f"{text[:-1]}, {locator})"
+        text, _ = page.citation(key, locator)
         if page.source is None:  # text that is no page does not know where the list of references is
             return elements.element("span", text, class_="citation"), *m.span()
         return elements.element("a", text, href=page.href(REFERENCES_PAGE, key), class_="citation"), *m.span()

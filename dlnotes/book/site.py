@@ -10,14 +10,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
+
 from dlnotes.book import layout as layouts
-from dlnotes.book import pages, words
+from dlnotes.book import notebooks, pages, runtime, words
 
 # How much a hit on a page counts. A learner looks for a chapter first; the reference of the code repeats its words.
 BOOSTS = {"chapters": 2.0, "beside": 1.0, "api": 0.2, "references.md": 0.2, "benchmarks.md": 0.2, "notation.md": 0.5}
 CHAPTER = "Chapter"
 STYLES = "assets/css/all.css"
 API_STYLES = "assets/_mkdocstrings.css"  # what the builder of the API pages writes
+# Begin what a reader can run: a block, and a figure to draw again.
+RUNS = ('<div class="language-python highlight"', '<button class="figure__change"')
 
 
 def boost(layout: layouts.Layout, name: str) -> float:
@@ -29,7 +33,12 @@ def boost(layout: layouts.Layout, name: str) -> float:
 
 
 def on_config(config: Any) -> Any:
-    """Ask for no style sheet besides the one that is put together."""
+    """Ask for no style sheet besides the one that is put together; and see first whether Python can be had."""
+    try:
+        if runtime.wanted():
+            runtime.fetched()
+    except runtime.RuntimeMissing as error:
+        raise PluginError(str(error)) from None
     config["extra_css"] = [name for name in config["extra_css"] if str(name) != API_STYLES]
     return config
 
@@ -56,17 +65,26 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return markdown
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Put each table into a place that scrolls when the table is wider."""
+    table = '<div class="md-typeset__scrollwrap"><div class="md-typeset__table">\\1</div></div>'
+    return re.sub(r"(<table>.*?</table>)", table, html, flags=re.DOTALL)
+
+
 def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
     """Give the template the pages of the chapter and the minutes that this one takes; mark the chapter in the nav."""
     for marked in nav.pages:
         if marked.active and marked is not page:  # by the page before
             marked.active = False
     page.active = True
+    context["runs"] = any(mark in (page.content or "") for mark in RUNS)
+    context["python"] = "yes" if runtime.wanted() else "no"
     layout = layouts.find()
     stem = layout.stem(page.file.src_uri)
     if stem is None:
         return context
     names = _names(layout, stem)
+    context["notebook"] = notebooks.links(layout, stem)
     context["minutes"] = words.minutes(words.count(pages.read(layout.docs / page.file.src_uri)))
     titles = (CHAPTER, *(layouts.BESIDE[_word(name)] for name in names[1:]))
     if len(names) > 1:
@@ -81,11 +99,19 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
 
 
 def on_post_build(config: Any) -> None:
-    """Put the style sheets together; what they name lies beside them, so that the addresses stay right."""
+    """Put the style sheets together, and Python and the notebooks into the site."""
     folder = Path(config["site_dir"])
+    _join_styles(folder, config["extra"]["styles"])
+    if runtime.wanted():
+        runtime.install(folder, layouts.find())
+    notebooks.publish(layouts.find(), folder)
+
+
+def _join_styles(folder: Path, names: list[str]) -> None:
+    """Put the style sheets together; what they name lies beside them, so that the addresses stay right."""
     theme = [next((folder / "assets" / "stylesheets").glob(f"{name}.*.css")) for name in ("main", "palette")]
     theme += [path for path in (folder / API_STYLES,) if path.is_file()]
-    own = [folder / name for name in config["extra"]["styles"]]
+    own = [folder / name for name in names]
     texts = [re.sub(r"/\*# sourceMappingURL=.*?\*/", "", path.read_text("utf-8")).strip() for path in (*theme, *own)]
     if any("url(" in re.sub(r"url\([\"']?data:", "", text) for text in texts[: len(theme)]):
         raise ValueError("the theme's style sheets name files by their own place, and cannot be put elsewhere")

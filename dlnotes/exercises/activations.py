@@ -11,14 +11,17 @@ from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import activations
 
 
-def _near(given: float, wanted: float, tolerance: float = 1e-9) -> bool:
-    return math.isclose(given, wanted, rel_tol=tolerance, abs_tol=1e-12)
+def _near(given: float, wanted: float, share: float = 1e-9, apart: float = 1e-12) -> bool:
+    return math.isclose(given, wanted, rel_tol=share, abs_tol=apart)
 
 
-def _tolerance(given: object) -> float:
-    """Give the share by which a right answer may be off: what its own type rounds, single precision or less."""
+def _rounded(given: object) -> dict[str, float]:
+    """Say how far off a right answer may be for what its own type rounds, if that is single precision or less."""
     kind = getattr(given, "dtype", None)
-    return 1e-9 if kind is None or kind.kind != "f" or kind.itemsize >= 8 else 32 * float(np.finfo(kind).eps)
+    if kind is None or kind.kind != "f" or kind.itemsize >= 8:
+        return {}
+    unit = float(np.finfo(kind).eps)
+    return {"share": 32 * unit, "apart": 4 * unit}  # what is taken from 1 is rounded as 1 is
 
 
 def check_slope_from_output(slope_from_output: Callable[[str, float], float]) -> None:
@@ -32,20 +35,22 @@ def check_slope_from_output(slope_from_output: Callable[[str, float], float]) ->
     """
     for name in ("sigmoid", "tanh"):
         function, slope = activations.lookup(name)
-        for x in (0.0, -1.5, 3.0):
+        for x in (-1.5, 0.0, 3.0):  # not 0 first, where many a wrong answer for tanh is 0
             at = np.array([x])
             output, wanted = function(at)[0], slope(at)[0]
             call = f'slope_from_output("{name}", {output:.4f})'
             answer = slope_from_output(name, float(output))
-            given, tolerance = answers.number(call, answer), _tolerance(answer)
+            given, rounded = answers.number(call, answer), _rounded(answer)
             hint = ""
-            if name == "tanh" and _near(given, output * (1 - output), tolerance):
+            if name == "tanh" and output and _near(given, output * (1 - output), **rounded):
                 hint = ". This is the sigmoid's; at the output 0 it is 0, where tanh is steepest"
-            elif name == "tanh" and _near(given, (1 - output) * (1 + output) / 4, tolerance):
-                hint = ". tanh is sigmoid(2x), and the chain rule brings a 2 for the input and a 2 for the output"
-            elif _near(given, slope(np.array([output]))[0], tolerance):
+            elif name == "sigmoid" and _near(given, 1 - output * output, **rounded):
+                hint = ". This is tanh's; near the output 0 it is near 1, where the sigmoid is flat"
+            elif name == "tanh" and _near(given, (1 - output) * (1 + output) / 4, **rounded):
+                hint = ". tanh(x) is 2 sigmoid(2x) - 1, and the chain rule brings a 2 outside and a 2 inside"
+            elif _near(given, slope(np.array([output]))[0], **rounded):
                 hint = ". This is the slope at the output; the argument is already the output"
-            if not _near(given, wanted, tolerance):
+            if not _near(given, wanted, **rounded):
                 raise AssertionError(f"{call} is {given:.6g}, but the slope there is {wanted:.6g}{hint}")
     answers.right("the output is all that a backward pass has to keep")
 
@@ -111,6 +116,8 @@ def check_condition_number(condition_number: Callable[[int, float, float], float
             hint = ". The Hessian holds second moments: mean and deviation enter squared"
         elif _near(given, 1 / wanted):
             hint = ". This is upside down: it is the largest over the smallest"
+        elif _near(given, deviation**2 + inputs * mean**2):
+            hint = ". This is the largest eigenvalue; it is to be divided by the smallest"
         elif _near(given, inputs * mean**2 / deviation**2):
             hint = ". Along the vector of ones there is a variance too"
         if not _near(given, wanted, 1e-6):
@@ -183,6 +190,8 @@ def check_killing_rate(killing_rate: Callable[[np.ndarray, np.ndarray, float, fl
             hint = ". The step falls by the product of the two inputs, plus 1 for the bias, and not by delta alone"
         elif _near(given, z[0] / falls[0]):
             hint = ". This kills it on the first input; it is to be dead on all"
+        elif _near(given, (z[active] / (falls[active] / delta)).max()):
+            hint = ". The step is the rate times delta times the input"
         elif _near(given, (z[active] / (falls[active] - delta)).max()):
             hint = ". The bias takes a step too"
         elif given < 0 or given == math.inf:

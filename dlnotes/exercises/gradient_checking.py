@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from dlnotes.exercises import _answers as answers
 from dlnotes.numpy import gradient_checking
+
+_CLOSE = 1e-6  # single precision will do; the slips that get a hint are off by more
 
 
 def check_four_points(four_points: Callable[[Callable, float, float], float]) -> None:
@@ -24,10 +27,10 @@ def check_four_points(four_points: Callable[[Callable, float, float], float]) ->
     """
     for x, h in ((0.0, 1.0), (0.5, 0.25), (-1.0, 0.5)):
         for degree in range(5):
-            calls: list[float] = []
+            calls: list[np.ndarray] = []
 
-            def power(point: float, degree: int = degree, calls: list = calls) -> float:
-                calls.append(point)
+            def power(point: Any, degree: int = degree, calls: list = calls) -> Any:
+                calls.append(np.ravel(point))  # many points in one call are welcome
                 return point**degree
 
             call = f"four_points(f, {x}, {h}) for f(x) = x^{degree}"
@@ -43,11 +46,15 @@ def check_four_points(four_points: Callable[[Callable, float, float], float]) ->
                 hint = ". The errors cancel, but the weights of the two must add up to 1"
             elif math.isclose(given, 2 * true) and true:
                 hint = ". It is twice the derivative: the two points are 2h apart"
-            if not math.isclose(given, true, rel_tol=1e-9, abs_tol=1e-9):
+            if not math.isclose(given, true, rel_tol=_CLOSE, abs_tol=_CLOSE):
                 raise AssertionError(f"{call} is {given:.6g}; the derivative is {true:.6g}{hint}")
-            span = max(abs(point - x) for point in calls) if calls else 0.0
+            span = float(max((np.abs(points - x).max(initial=0) for points in calls), default=0.0))
             if not span <= 2 * h * (1 + 1e-9):
                 raise AssertionError(f"{call} looks {span / h:.3g} steps away; two are enough")
+            if not span >= h / 10:
+                raise AssertionError(
+                    f"{call} looks {span / h:.3g} steps away; it is to be exact with the step it is given"
+                )
     answers.right("exact for every power up to the fourth, from points at most two steps away")
 
 
@@ -74,7 +81,7 @@ def check_backward_pass(backward_pass: Callable[..., tuple[np.ndarray, ...]]) ->
             outputs = hidden @ p["w2"].mT + p["b2"][..., None, :]
             return 0.5 * ((outputs - targets) ** 2).sum(-1).mean(-1)
 
-        given = backward_pass(x, targets, *(value.copy() for value in parameters.values()))
+        given = backward_pass(*(value.copy() for value in (x, targets, *parameters.values())))
         given = (
             tuple(given[name] for name in PARAMETERS)
             if isinstance(given, dict) and set(given) >= set(PARAMETERS)
@@ -121,6 +128,12 @@ def _leaky_length(v: np.ndarray) -> float:
     return float(np.where(v < 0, 0.1 * v, v).sum() * np.sqrt((v * v).sum()))
 
 
+def _without_zero_part(given: object) -> object:
+    """Give the real part of a complex number whose imaginary part is 0, and anything else as it is."""
+    real = np.iscomplexobj(given) and np.all(np.imag(given) == 0)
+    return np.real(given) if real else given
+
+
 def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
     """Check a function of a vector that must be right for real vectors and let the complex step through.
 
@@ -131,8 +144,8 @@ def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
         AssertionError: if a value or a derivative is wrong.
     """
     for v in (np.array([3.0, 4.0]), np.array([3.0, -4.0]), np.array([-0.5, 2.0, -1.5])):
-        value = answers.number(f"complex_safe({v})", complex_safe(v))
-        if not math.isclose(value, _leaky_length(v), rel_tol=1e-9):
+        value = answers.number(f"complex_safe({v})", _without_zero_part(complex_safe(v.copy())))
+        if not math.isclose(value, _leaky_length(v), rel_tol=_CLOSE):
             raise AssertionError(
                 f"for real numbers nothing may change: complex_safe({v}) is {value:.6g}, not {_leaky_length(v):.6g}"
             )
@@ -147,13 +160,13 @@ def check_complex_safe(complex_safe: Callable[[np.ndarray], complex]) -> None:
             hint = ""
             if given == 0:
                 hint = ": the imaginary part is lost on the way, as a modulus loses it"
-            elif math.isclose(given, slopes[entry] * length, rel_tol=1e-9):
+            elif math.isclose(given, slopes[entry] * length, rel_tol=_CLOSE):
                 hint = ": the part that comes from the length is lost"
-            elif math.isclose(given, 0.55 * length, rel_tol=1e-9) or math.isclose(
-                given, 0.55 * length + total * v[entry] / length, rel_tol=1e-9
+            elif math.isclose(given, 0.55 * length, rel_tol=_CLOSE) or math.isclose(
+                given, 0.55 * length + total * v[entry] / length, rel_tol=_CLOSE
             ):
                 hint = ": the leaky ReLU still takes a modulus"
-            if not math.isclose(given, wanted[entry], rel_tol=1e-9):
+            if not math.isclose(given, wanted[entry], rel_tol=_CLOSE):
                 raise AssertionError(
                     f"at {v} the complex step gives the derivative {given:.6g} in entry {entry}, "
                     f"which is {wanted[entry]:.6g}{hint}"
@@ -182,20 +195,20 @@ def check_safe_step(safe_step: Callable[[np.ndarray, np.ndarray], float]) -> Non
         wanted = float(limits.min())
         nearest = np.abs(z).min(axis=1).argmin()
         hint = ""
-        if math.isclose(given, float(np.abs(z).min())):
+        if math.isclose(given, float(np.abs(z).min()), rel_tol=_CLOSE):
             hint = ". This is right for the biases alone: a weight moves the pre-activation by the step times its input"
-        elif math.isclose(given, float(limits[..., :-1].min())):
+        elif math.isclose(given, float(limits[..., :-1].min()), rel_tol=_CLOSE):
             hint = ". This is right for the weights alone: a bias moves the pre-activation by the step itself"
-        elif math.isclose(given, float(np.abs(z).min() / movers.max())):
+        elif math.isclose(given, float(np.abs(z).min() / movers.max()), rel_tol=_CLOSE):
             hint = ". This is safe but too small: the least |z| and the largest input belong to different examples"
-        elif math.isclose(given, float(limits[nearest].min())):
+        elif math.isclose(given, float(limits[nearest].min()), rel_tol=_CLOSE):
             hint = ". The example of the least |z| need not come first: another may have larger inputs"
-        if given > wanted * (1 + 1e-9):
+        if given > wanted * (1 + _CLOSE):
             n, i, j = np.unravel_index(limits.argmin(), limits.shape)
             what = f"weight ({i}, {j})" if j < x.shape[1] else f"bias {i}"
             raise AssertionError(
                 f"a step of {given:.4g} is too large: at {wanted:.4g} {what} takes example {n} to the kink{hint}"
             )
-        if not given >= wanted * (1 - 1e-9):
+        if not given >= wanted * (1 - _CLOSE):
             raise AssertionError(f"{given:.4g} is safe, but so is every step below {wanted:.4g}{hint}")
     answers.right("no larger step is safe, and this one is")

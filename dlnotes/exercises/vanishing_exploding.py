@@ -22,7 +22,7 @@ def check_critical_deviation(critical_deviation: Callable[[int], float]) -> None
         critical_deviation: takes the size n of the matrices.
 
     Raises:
-        AssertionError: if a deviation is wrong; the message says what a product of 100 factors does with it.
+        AssertionError: if a deviation is wrong; the message says what one factor does to a typical length.
     """
     for size in (1, 2, 4, 25, 300):
         given = answers.number(f"critical_deviation({size})", critical_deviation(size))
@@ -39,6 +39,10 @@ def check_critical_deviation(critical_deviation: Callable[[int], float]) -> None
             hint = ". This is its logarithm"
         elif _near(given, math.exp(-2 * exponent)):
             hint = ". This is the variance"
+        elif _near(given, wanted * math.sqrt(2)):
+            hint = ". The logarithm of 2 is missing: half of it, a factor of the root of 2"
+        elif _near(given, math.exp(-float(vanishing_exploding.digamma(size)) / 2) / math.sqrt(2)):
+            hint = ". The digamma function is taken at n / 2, the half of the degrees of freedom"
         percent = 100 * math.expm1(math.log(given) + exponent)
         if not _near(given, wanted):
             raise AssertionError(
@@ -72,7 +76,7 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
         norms = vanishing_exploding.power_norms(matrix, 200)
         place = int(norms.argmax())
         hint = ""
-        if 0 < step < place and _near(height, norms[int(step)]):
+        if 0 < step < place and _near(height, norms[int(step)], 1e-5):
             hint = ". A higher one comes later"
         elif step == place + 1 and _near(height, norms[place]):
             hint = ". The first norm of the list is that of the power 0"
@@ -84,7 +88,7 @@ def check_peak(peak: Callable[[np.ndarray], tuple[int, float]]) -> None:
             hint = ". These are eigenvalues; the norm of a power is its largest singular value"
         elif _near(height, max(np.linalg.norm(np.linalg.matrix_power(matrix, t)) for t in range(200))):
             hint = ". This is the root of the sum of all squares; the 2-norm is the largest singular value"
-        right = step == place and _near(height, norms[place])
+        right = step == place and _near(height, norms[place], 1e-5)  # 200 products in float32 are as good as this
         if not right:
             raise AssertionError(
                 f"peak of {name} is ({step:g}, {height:.6g}), but it is at t = {place}, of norm "
@@ -102,7 +106,7 @@ def check_batch_norm_factor(
         factor: takes an activation function and its slope, each from an array to an array.
 
     Raises:
-        AssertionError: if a factor is off by more than 0.1%.
+        AssertionError: if a factor is off by more than 0.5%, which a sum over a grid with a jump on it may be.
     """
     for name in ("identity", "relu", "tanh", "sigmoid", "selu"):
         function, slope = activations.lookup(name)
@@ -120,7 +124,9 @@ def check_batch_norm_factor(
             hint = ". This squares the mean of the slope; the mean of the square was asked for"
         elif _near(given, 1 / wanted, 1e-3):
             hint = ". This is upside down: batch norm divides by the deviation"
-        if not _near(given, wanted, 1e-3):
+        elif _near(given, wanted, 0.15):
+            hint = ". Not far off: where a slope jumps, a coarse sum errs; take a finer grid, or sum each side apart"
+        if not _near(given, wanted, 5e-3):
             raise AssertionError(f"the factor of {name} is {wanted:.4f}, yours is {given:.4f}{hint}")
     answers.right("the factor of five activation functions")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dlnotes import difference_quotients
 from dlnotes.numpy import gradient_checking, network, objective
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def two_vs(seeds: int = 10, steps: int = 27, seed: int = 0) -> TwoVs:
             errors[1, run, place] = gradient_checking.relative_error(centered, subject.gradient)
             errors[2, run, place] = gradient_checking.relative_error(centered, wrong)
             bounds[:, run, place] = [
-                scale * gradient_checking.difference_error(step, method, value=value, derivative=derivative)
+                scale * difference_quotients.difference_error(step, method, value=value, derivative=derivative)
                 for method, derivative in derivatives.items()
             ]
     return TwoVs(sizes, *quantiles(errors, 1).swapaxes(0, 1), *np.median(bounds, axis=1))
@@ -239,8 +240,8 @@ def least_errors(seeds: int = 8, seed: int = 0) -> LeastErrors:
         subject, exact = (
             tanh_network(np.random.default_rng([seed, run]), dtype=own, **settings) for own in (dtype, np.float64)
         )
-        best = gradient_checking.best_step_size(method, dtype=dtype)
-        small = gradient_checking.best_step_size("centered", dtype=dtype) / 50
+        best = difference_quotients.best_step_size(method, dtype=dtype)
+        small = difference_quotients.best_step_size("centered", dtype=dtype) / 50
         least[kind, run, place] = min(error(subject, best * 10**power, method) for power in np.arange(-0.5, 1.3, 0.25))
         theory[kind, run, place] = predicted_least(subject, exact, method, small)
     places = np.arange(len(SETTINGS)) + np.tile((-0.12, 0.12), len(KINDS) // 2)[:, None]

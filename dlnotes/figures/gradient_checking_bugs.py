@@ -11,7 +11,7 @@ import numpy as np
 
 from dlnotes import datasets
 from dlnotes.figures import gradient_checking as quotients
-from dlnotes.numpy import activations, adaptive_methods, gradient_checking, network, objective, training
+from dlnotes.numpy import activations, adaptive_methods, gradient_checking, momentum, network, objective, training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,20 +180,23 @@ class BugsLearn(NamedTuple):
     """How well networks do that were trained with a wrong gradient.
 
     Attributes:
-        places: Where each bug is drawn.
-        mistakes: Share of held-out digits that are classified wrongly; (quantile, bug).
+        places: Where each bug is drawn; (optimizer, bug). Optimizers are Adam and plain descent.
+        mistakes: Share of held-out digits that are classified wrongly; (optimizer, quantile, bug).
     """
 
     places: np.ndarray
     mistakes: np.ndarray
 
 
+OPTIMIZERS = (lambda: adaptive_methods.Adam(0.003), lambda: momentum.Momentum(0.3, 0.0))
+
+
 def bugs_learn(width: int = 24, steps: int = 300, seeds: int = 8, strength: float = 1e-3, seed: int = 0) -> BugsLearn:
-    """Train a ReLU network of three hidden layers on digits with Adam under each bug; the last 500 are held out."""
+    """Train a ReLU network of three hidden layers on digits under each bug, in two ways; the last 500 are held out."""
     digits = datasets.digits()
     inputs = ((digits.inputs - 8) / 8).astype(np.float32)
-    shares = np.empty((len(BUGS), seeds))
-    for row, bug in enumerate(BUGS):
+    shares = np.empty((len(OPTIMIZERS), len(BUGS), seeds))
+    for (way, row), bug in zip(np.ndindex(shares.shape[:2]), BUGS * len(OPTIMIZERS), strict=True):
         generator = np.random.default_rng(seed)
         start = network.initialize((64, width, width, width, 10), generator, runs=(seeds,), dtype=np.float32)
 
@@ -204,7 +207,7 @@ def bugs_learn(width: int = 24, steps: int = 300, seeds: int = 8, strength: floa
             start,
             inputs[:-500],
             digits.targets[:-500],
-            adaptive_methods.Adam(0.003),
+            OPTIMIZERS[way](),
             steps=steps,
             batch_size=32,
             generator=generator,
@@ -212,19 +215,24 @@ def bugs_learn(width: int = 24, steps: int = 300, seeds: int = 8, strength: floa
             gradient=own,
         )
         logits, _ = network.forward(trained.parameters, inputs[-500:])
-        shares[row] = (logits.argmax(-1) != digits.targets[-500:]).mean(-1)
-    return BugsLearn(np.arange(len(BUGS)), quotients.quantiles(shares, 1))
+        shares[way, row] = (logits.argmax(-1) != digits.targets[-500:]).mean(-1)
+    places = np.arange(len(BUGS)) + np.array([[-0.15], [0.15]])
+    return BugsLearn(places, quotients.quantiles(shares, -1).swapaxes(0, 1))
 
 
 def draw_bugs_learn(numbers: BugsLearn, paper: Paper) -> Figure:
-    """Draw one row a bug, with the spread over seeds."""
-    figure, ((axes,),) = paper.subplots(height=330)
-    lines = axes.hlines(numbers.places, numbers.mistakes[0], numbers.mistakes[2], color=paper.colors[0], linewidth=1.6)
-    paper.mark(lines, "places", x="mistakes[0]", upper="mistakes[2]")
-    style = {"marker": "o", "linestyle": "none", "color": paper.colors[0]}
-    paper.line(axes, numbers, "places", x="mistakes[1]", **style)
+    """Draw one row a bug, one color an optimizer, with the spread over seeds."""
+    figure, ((axes,),) = paper.subplots(height=360)
+    for way, (places, (low, _, high)) in enumerate(zip(numbers.places, numbers.mistakes, strict=True)):
+        color = paper.colors[way]
+        lines = axes.hlines(places, low, high, color=color, linewidth=1.6)
+        paper.mark(lines, f"places[{way}]", x=f"mistakes[{way}, 0]", upper=f"mistakes[{way}, 2]")
+        style = {"marker": paper.markers[way], "linestyle": "none", "color": color}
+        paper.line(axes, numbers, f"places[{way}]", x=f"mistakes[{way}, 1]", **style)
+    paper.label(axes, 0.25, 0, "Adam", color=paper.colors[0], dy=8)
+    paper.label(axes, 0.25, 0, "plain descent", color=paper.colors[1], dy=-8)
     paper.guide(axes.axvline(0.9, color=paper.muted, linewidth=0.8))  # guessing one of ten
-    axes.set(title="Held-out digits classified wrongly", yticks=numbers.places, yticklabels=BUGS, xscale="log")
+    axes.set(title="Held-out digits classified wrongly", yticks=range(len(BUGS)), yticklabels=BUGS, xscale="log")
     axes.set_xticks([0.05, 0.1, 0.2, 0.5, 1], ["5%", "10%", "20%", "50%", "100%"])
     axes.minorticks_off()
     axes.grid(False)

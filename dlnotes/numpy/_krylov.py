@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Product = Callable[[np.ndarray], np.ndarray]
 _BLOCK = 4096  # products that are added up before the sum is taken to float64
+_GOLDEN = 2654435769  # the golden ratio's fraction times 2^32
 
 
 def inner(a: Float[Array, "*runs size"], b: Float[Array, "*runs size"]) -> Float[Array, "*runs"]:
@@ -25,6 +26,16 @@ def inner(a: Float[Array, "*runs size"], b: Float[Array, "*runs size"]) -> Float
     whole = blocks * _BLOCK
     parts = np.vecdot(*(x[..., :whole].reshape(*x.shape[:-1], blocks, _BLOCK) for x in (a, b)))
     return (parts.sum(-1, dtype=np.float64) + np.vecdot(a[..., whole:], b[..., whole:])).astype(a.dtype)
+
+
+def length(vector: Float[Array, "*runs size"]) -> Float[Array, "*runs"]:
+    """Give the Euclidean length: by the plain squares, or by the scaled ones where these over- or underflow."""
+    limits = np.finfo(vector.dtype)
+    with np.errstate(over="ignore"):
+        square = inner(vector, vector)
+    if np.all((square >= vector.shape[-1] * (limits.tiny / limits.eps)) & (square <= limits.max)):
+        return np.sqrt(square)
+    return np.asarray(gradient_clipping.norm(vector, vector.ndim - 1))
 
 
 def divided(vector: Array, length: Array) -> Array:
@@ -40,8 +51,9 @@ def unit(vector: Array) -> Array:
 def another(start: Array, number: int) -> Array:
     """Give a vector that is as random as the start: the start's entries at other places and with other signs."""
     size = start.shape[-1]
-    place = np.arange(size, dtype=np.float64)
-    signs = np.where(np.cos(number * place * place) < 0, -1, 1).astype(start.dtype)
+    place = np.arange(number * size, (number + 1) * size, dtype=np.int64)
+    # Minus where the fraction of place^2 times the golden ratio is at least 1/2; what wraps in int64 is whole.
+    signs = np.where(place * place * _GOLDEN & 2**31, -1, 1).astype(start.dtype)
     return unit(np.roll(start, max(1, round(0.382 * size)), axis=-1) * signs)
 
 
@@ -63,7 +75,7 @@ class Space:
     def __init__(self, product: Product, start: Array, steps: int):
         *runs, size = start.shape
         self.product, self.start, self.products, self.taken, self.first = product, start, 0, 0, 0
-        self.basis = np.zeros((*runs, steps, size), start.dtype)
+        self.basis = np.empty((*runs, steps, size), start.dtype)  # mostly larger than what is taken
         self.matrix = np.zeros((*runs, steps, steps))
         self.alive = np.zeros((*runs, steps), bool)
         self.scale, self.length = np.zeros(runs, start.dtype), np.zeros(runs, start.dtype)
@@ -86,14 +98,14 @@ class Space:
         image -= (parts[..., None, :] @ known)[..., 0, :]
         self.matrix[..., step, step] = along
         self.matrix[..., step, : self.first] = self.matrix[..., : self.first, step] = parts[..., : self.first]
-        length = np.asarray(gradient_clipping.norm(image, image.ndim - 1))
-        self.scale = np.maximum(self.scale, np.maximum(np.abs(along), length))
-        self.length = np.where(length > 10 * np.finfo(image.dtype).eps * self.scale, length, 0)
+        rest = length(image)
+        self.scale = np.maximum(self.scale, np.maximum(np.abs(along), rest))
+        self.length = np.where(rest > 10 * np.finfo(image.dtype).eps * self.scale, rest, 0)
         self.vector = divided(image, self.length)
         if self.first:
-            rest = self.left - inner(self.left, vector)[..., None] * vector
-            shrunk = np.sqrt(inner(rest, rest))
-            self.left, self.left_length = divided(rest, shrunk), self.left_length * shrunk
+            left = self.left - inner(self.left, vector)[..., None] * vector
+            shrunk = np.sqrt(inner(left, left))
+            self.left, self.left_length = divided(left, shrunk), self.left_length * shrunk
         self.taken, self.products = self.taken + 1, self.products + 1
 
     def keep(self, values: Array, vectors: Array) -> None:
@@ -114,8 +126,8 @@ class Space:
         fresh, known = another(self.start, self.taken), self.basis[..., : self.taken, :]
         for _ in range(2):
             fresh = fresh - ((fresh[..., None, :] @ known.mT) @ known)[..., 0, :]
-        length = np.sqrt(inner(fresh, fresh))
-        found = np.where(length > 1e3 * np.finfo(fresh.dtype).eps, length, 0)
+        left = np.sqrt(inner(fresh, fresh))
+        found = np.where(left > 1e3 * np.finfo(fresh.dtype).eps, left, 0)
         self.vector = np.where(where[..., None], divided(fresh, found), self.vector)
         self.length = np.where(where, 0, self.length)
 

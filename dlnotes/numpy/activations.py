@@ -38,7 +38,7 @@ _TAIL_SERIES = (
     2.1048214642963194e-15, -1.345671286136144e-16, -9.097614914495833e-17,
 )  # fmt: skip
 _SINGLE_PRECISION_TERMS = 12
-_BLOCK = 32768  # numbers that stay in the cache from one operation to the next
+_BLOCK = 1 << 17  # bytes that stay in the cache from one operation to the next
 
 
 class Activation(NamedTuple):
@@ -61,10 +61,10 @@ def _grad_output(grad_output: Float[Array, "*shape"], x: Float[Array, "*shape"])
 
 def _in_blocks(function: Callable, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Apply an elementwise function to pieces that stay in the cache, so that what it computes on the way does too."""
-    flat, result = np.reshape(x, -1), np.empty(x.size, x.dtype)
-    for start in range(0, x.size, _BLOCK):
-        result[start : start + _BLOCK] = function(flat[start : start + _BLOCK])
-    return result.reshape(x.shape)
+    flat, result, size = np.reshape(x, -1), np.empty(x.size, x.dtype), _BLOCK // x.itemsize
+    for start in range(0, x.size, size):
+        result[start : start + size] = function(flat[start : start + size])
+    return result.reshape(x.shape)[()]
 
 
 def _positive(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -74,9 +74,24 @@ def _positive(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return positive if square == square else np.where(np.isnan(x), x, positive)
 
 
+def _is_finite(x: Float[Array, "*shape"]) -> bool:
+    """Say whether all numbers are finite; no may also be said of numbers whose squares are not."""
+    return math.isfinite(np.vdot(x, x))
+
+
+def _above(x: Float[Array, "*shape"], least: float) -> Float[Array, "*shape"]:
+    """Bring minus infinity to where its factor is 0 already: their product would be nan."""
+    return x if _is_finite(x) else np.maximum(x, least)
+
+
 def _near(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Bring what is beyond 40 to 40, where the normal density is 0 in float64 too: then no product is 0 times inf."""
     return np.clip(x, -40, 40)
+
+
+def _bounded(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Bring what is beyond 1000 to 1000, where exp(-x) is 0 in float64 too: then no product is 0 times infinity."""
+    return x if _is_finite(x) else np.clip(x, -1000, 1000)
 
 
 def identity(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -123,8 +138,8 @@ def sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
         f(x) = 1 / (1 + exp(-x))
 
-    The form 0.5 tanh(x / 2) + 0.5 is the same function, but it rounds to 0 below about -17 in float32; this one keeps
-    its relative accuracy as long as exp(-x) is finite.
+    The form 0.5 tanh(x / 2) + 0.5 is the same function, but it rounds to 0 by about -20 in float32; this one keeps its
+    relative accuracy as long as exp(-x) is finite.
 
     Args:
         x: Pre-activations, of any shape.
@@ -310,7 +325,7 @@ def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """
     # Fastest are as many zeros, while they stay in the cache; then a row of them; a single one takes twice as long.
     shape = checks.floating("x", x).shape
-    return np.maximum(x, np.zeros(shape if x.size <= _BLOCK else shape[-1:], x.dtype))
+    return np.maximum(x, np.zeros(shape if x.nbytes <= _BLOCK else shape[-1:], x.dtype))
 
 
 def relu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -779,7 +794,8 @@ def normal_cdf(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     NumPy has no error function. Phi(-u) for u >= 0 is exp(-u^2 / 2) / (u + 1) times a smooth function of
     t = (u - 5) / (u + 5), which a Chebyshev series of 24 terms (12 in float32) gives to rounding. The relative error is
-    below (3 + 1.5 x^2) rounding units, also far down the lower tail.
+    below (3 + 1.5 x^2) rounding units far down the lower tail too, where Phi is above 1e-34 in float32 and 2e-304 in
+    float64; below, where numbers lose their digits one by one, so does the result.
 
     Args:
         x: Pre-activations, of any shape.
@@ -813,8 +829,9 @@ def normal_density(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Source: definition.
     """
-    x = _near(checks.floating("x", x))
-    return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    checks.floating("x", x)
+    with np.errstate(over="ignore"):  # x * x = inf gives 0, the right limit
+        return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
 @precision.rounded_once("x")
@@ -837,15 +854,16 @@ def gelu(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Array, "
 
     Source: Hendrycks and Gimpel (2016); activations#eq-gelu and, for tanh, activations#eq-gelu-tanh.
     """
+    checks.floating("x", x)
     if checks.choice("approximate", approximate, ("none", "tanh")) == "none":
-        return x * normal_cdf(x)
+        return _above(x, -40) * normal_cdf(x)
     scale = math.sqrt(2 / math.pi)
 
     def weighed(x: Float[np.ndarray, "numbers"]) -> Float[np.ndarray, "numbers"]:
-        near = _near(x)
-        return 0.5 * x * (1 + np.tanh(scale * near * (1 + 0.044715 * near * near)))
+        return 0.5 * _above(x, -40) * (1 + np.tanh(scale * x * (1 + 0.044715 * x * x)))
 
-    return _in_blocks(weighed, checks.floating("x", x))
+    with np.errstate(over="ignore"):  # x * x = inf makes tanh 1 or -1, the right limit
+        return _in_blocks(weighed, x)
 
 
 @precision.rounded_once("x")
@@ -870,13 +888,17 @@ def gelu_slope(x: Float[Array, "*shape"], approximate: str = "none") -> Float[Ar
 
     Source: derivative of `gelu`.
     """
-    checks.choice("approximate", approximate, ("none", "tanh"))
-    x = _near(checks.floating("x", x))
-    if approximate == "none":
-        return normal_cdf(x) + x * normal_density(x)
+    exact = checks.choice("approximate", approximate, ("none", "tanh")) == "none"
     scale = math.sqrt(8 / math.pi)
-    v, v_slope = scale * x * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
-    return sigmoid(v) + x * v_slope * sigmoid_slope(v)
+
+    def slope(x: Float[np.ndarray, "numbers"]) -> Float[np.ndarray, "numbers"]:
+        x = _near(x)
+        if exact:
+            return normal_cdf(x) + x * normal_density(x)
+        v, v_slope = scale * x * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
+        return sigmoid(v) + x * v_slope * sigmoid_slope(v)
+
+    return _in_blocks(slope, checks.floating("x", x))
 
 
 @precision.rounded_once("x")
@@ -942,7 +964,7 @@ def silu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Source: definition; Hendrycks and Gimpel (2016).
     """
-    return x * sigmoid(x)
+    return _above(checks.floating("x", x), -1000) * sigmoid(x)
 
 
 @precision.rounded_once("x")
@@ -962,6 +984,7 @@ def silu_slope(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Source: derivative of `silu`.
     """
+    x = _bounded(checks.floating("x", x))
     return sigmoid(x) + x * sigmoid_slope(x)
 
 
@@ -982,6 +1005,7 @@ def silu_second_derivative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Source: derivative of `silu_slope`.
     """
+    x = _bounded(checks.floating("x", x))
     return 2 * sigmoid_slope(x) + x * sigmoid_second_derivative(x)
 
 

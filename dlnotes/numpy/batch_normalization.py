@@ -7,6 +7,7 @@ shift follow, one a feature: gamma and beta of the paper, `weight` and `bias` of
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,6 +89,20 @@ def _sum(x: np.ndarray, axes: Axes) -> np.ndarray:
     return x.sum(axis=axes, keepdims=True)
 
 
+class _Limits(NamedTuple):
+    """Of a dtype: eight rounding units, the least mean of squares that has lost no digits, and the largest number."""
+
+    rounding: float
+    least: float
+    largest: float
+
+
+@functools.cache  # asking NumPy takes as long as the statistics of a small batch
+def _limits(dtype: np.dtype) -> _Limits:
+    limits = np.finfo(dtype)
+    return _Limits(8 * float(limits.eps), float(limits.tiny) / float(limits.eps), float(limits.max))
+
+
 class _Moments(NamedTuple):
     """Numbers less their mean, that mean, and their variance, with axes of length 1 for those they were taken over."""
 
@@ -110,7 +125,8 @@ def _moments(x: np.ndarray, axes: Axes) -> _Moments:
     centered -= rest
     mean += rest
     variance = _sum(centered * centered, axes) / count
-    variance *= np.sqrt(variance) > 8 * np.finfo(x.dtype).eps * np.abs(mean)
+    rounding = _limits(x.dtype).rounding * mean
+    np.copyto(variance, 0, where=variance <= rounding * rounding)
     return _Moments(centered, mean, variance)
 
 
@@ -131,10 +147,10 @@ def _normalize(x: np.ndarray, axes: Axes, epsilon: float) -> tuple[np.ndarray, n
 
 def _squares_are_lost(mean_square: np.ndarray, epsilon: float) -> bool:
     """Say whether a mean of squares overflowed, or is so small that its squares may have lost digits that count."""
-    limits = np.finfo(mean_square.dtype)
-    smallest = np.minimum.reduce(mean_square, axis=None, initial=np.inf)
-    largest = np.maximum.reduce(mean_square, axis=None, initial=0)
-    return not (smallest + epsilon > limits.tiny / limits.eps and largest <= limits.max)
+    limits = _limits(mean_square.dtype)
+    if epsilon <= limits.least and not mean_square.min(initial=np.inf) + epsilon > limits.least:
+        return True
+    return not mean_square.max(initial=0) <= limits.largest
 
 
 def _unit(x: np.ndarray, axes: Axes) -> np.ndarray:
@@ -153,6 +169,8 @@ def _inverse_hypotenuse(deviation: np.ndarray, epsilon: float) -> np.ndarray:
 def _inverse_root(variance: np.ndarray, epsilon: float) -> np.ndarray:
     """Give 1 / sqrt(variance + epsilon), and 0 where that divides by 0: nothing varies there, in output or slope."""
     total = variance + variance.dtype.type(epsilon)
+    if epsilon > _limits(variance.dtype).least:  # then there is none to look for
+        return 1 / np.sqrt(total)
     return np.where(total == 0, 0, 1 / np.sqrt(np.where(total == 0, 1, total))).astype(variance.dtype)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlnotes import checks
-from dlnotes.numpy import _krylov, activations, gradient_clipping, many_runs, network, objective
+from dlnotes.numpy import _krylov, activations, many_runs, network, objective
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -276,12 +276,12 @@ def condition_number(hessian: Float[np.ndarray, "*runs n n"]) -> Float[Array, "*
         The condition number, at least 1; infinity for a singular matrix.
 
     Raises:
-        TypeError: If `hessian` is not an array of floating-point numbers.
+        TypeError: If `hessian` is not an array of float32 or float64.
         ValueError: If it is not square and symmetric, or has no rows.
 
     Source: definition.
     """
-    sizes = np.abs(np.linalg.eigvalsh(checks.symmetric("hessian", hessian)))
+    sizes = np.abs(np.linalg.eigvalsh(checks.single_or_double("hessian", checks.symmetric("hessian", hessian))))
     largest, smallest = sizes.max(axis=-1), sizes.min(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(smallest == 0, np.inf, largest / smallest)[()]
@@ -303,7 +303,7 @@ def _lanczos_steps(product: Product, start: np.ndarray, record: Tridiagonal, ort
         if orthogonalize:
             known = basis[..., : step + 1, :]
             image -= ((image[..., None, :] @ known.mT) @ known)[..., 0, :]
-        length = np.asarray(gradient_clipping.norm(image, image.ndim - 1))
+        length = _krylov.length(image)
         scale = np.maximum(scale, np.maximum(np.abs(diagonal[..., step]), length))
         # What is left of a vector that the basis holds is rounding, and no direction.
         length = np.where(length > smallest * scale, length, 0)
@@ -318,7 +318,7 @@ def _empty_record(start: np.ndarray, steps: int) -> Tridiagonal:
 
 
 def _start(name: str, start: np.ndarray, steps: int) -> int:
-    checks.rank(name, checks.floating(name, start), at_least=1)
+    checks.rank(name, checks.at_least_single(name, start), at_least=1)
     checks.not_zero(name, checks.axis(name, start, -1, at_least=1, described="entry"))
     return checks.integer("steps", steps, at_least=1, at_most=start.shape[-1])
 
@@ -345,7 +345,7 @@ def lanczos(
         the space ends before (a breakdown), all that follows is 0.
 
     Raises:
-        TypeError: If `start` is not an array of floating-point numbers or `steps` is no integer.
+        TypeError: If `start` is not an array of floating-point numbers of at least 32 bits or `steps` is no integer.
         ValueError: If `start` is 0 or has no entries, or `steps` is outside its range.
 
     Source: Lanczos (1950).
@@ -429,12 +429,12 @@ def top_eigenvalues(
         than it occurs.
 
     Raises:
-        TypeError: If `start` is not an array of floating-point numbers.
+        TypeError: If `start` is not an array of floating-point numbers of at least 32 bits.
         ValueError: If `start` is 0 or another argument is outside its range.
 
     Source: Lanczos (1950); Parlett (1998) for the bound.
     """
-    checks.rank("start", checks.floating("start", start), at_least=1)
+    checks.rank("start", checks.at_least_single("start", start), at_least=1)
     checks.not_zero("start", checks.axis("start", start, -1, at_least=1, described="entry"))
     count = checks.integer("count", count, at_least=1, at_most=start.shape[-1])
     checks.choice("which", which, ("magnitude", "largest", "smallest"))
@@ -452,7 +452,8 @@ def top_eigenvalues(
         looks = looks + 1 if _settled(space, found, count, which, tolerance) else 0
         if ended or (looks == 2 and space.first):
             break
-        if looks and not space.first:
+        # A second search takes ten products at least: what is left of a small space is filled as quickly.
+        if looks and not space.first and start.shape[-1] - space.taken > 10:
             looks = 0
             space.keep(values[..., :count], rotation[..., :count])
     values, rotation, residuals = values[..., :count], rotation[..., :count], residuals[..., :count]
@@ -480,7 +481,7 @@ def stochastic_lanczos_quadrature(
         Nodes theta and weights w, in float64; the weights of a probe sum to 1.
 
     Raises:
-        TypeError: If `starts` is not an array of floating-point numbers or `steps` is no integer.
+        TypeError: If `starts` is not an array of floating-point numbers of at least 32 bits or `steps` is no integer.
         ValueError: If a start is 0 or has no entries, or `steps` is outside its range.
 
     Source: Golub and Welsch (1969); Ghorbani et al. (2019).
@@ -545,12 +546,12 @@ def spectral_density(
         the nodes and weights, shape (*runs, probes, steps). All in float64.
 
     Raises:
-        TypeError: If `starts` is not an array of floating-point numbers.
+        TypeError: If `starts` is not an array of floating-point numbers of at least 32 bits.
         ValueError: If an argument is outside its range.
 
     Source: Ghorbani et al. (2019).
     """
-    checks.rank("starts", checks.floating("starts", starts), at_least=2)
+    checks.rank("starts", checks.at_least_single("starts", starts), at_least=2)
     points = checks.integer("points", points, at_least=2)
     steps = min(checks.integer("steps", steps, at_least=1), max(starts.shape[-1], 1))
     nodes, weights = stochastic_lanczos_quadrature(product, starts, steps)
@@ -586,7 +587,7 @@ def newton_step(
         What is to be added to the parameters.
 
     Raises:
-        TypeError: If an argument is not an array of floating-point numbers.
+        TypeError: If an argument is not an array of floating-point numbers, `hessian` of float32 or float64.
         ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular up to rounding: if its
             smallest eigenvalue is, in magnitude, at most n times the machine epsilon of the largest.
 
@@ -594,7 +595,7 @@ def newton_step(
 
     Source: derived here.
     """
-    checks.symmetric("hessian", hessian)
+    checks.single_or_double("hessian", checks.symmetric("hessian", hessian))
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
     values, vectors = np.linalg.eigh(hessian)
     values = regular(values + checks.real("damping", damping, at_least=0), damping)
@@ -650,12 +651,12 @@ def conjugate_gradient(
         x, and |r| before each step and at the end, shape (*runs, steps taken + 1).
 
     Raises:
-        TypeError: If `right_side` is not an array of floating-point numbers.
+        TypeError: If `right_side` is not an array of floating-point numbers of at least 32 bits.
         ValueError: If an argument is outside its range, or a direction without positive curvature is met.
 
     Source: Hestenes and Stiefel (1952).
     """
-    checks.axis("right_side", checks.floating("right_side", right_side), -1, at_least=1, described="entry")
+    checks.axis("right_side", checks.at_least_single("right_side", right_side), -1, at_least=1, described="entry")
     tolerance = checks.real("tolerance", tolerance, above=0)
     steps = right_side.shape[-1] if steps is None else checks.integer("steps", steps, at_least=1)
     # In units of a power of 2 near the largest entry, no square over- or underflows and no digit changes.

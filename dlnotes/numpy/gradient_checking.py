@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlnotes import checks
+from dlnotes import checks, difference_quotients
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     # NumPy gives a scalar where an array would have no axes.
     Array = np.ndarray | np.generic
-
-METHODS = ("forward", "centered", "complex")
 
 
 class GradientCheck(NamedTuple):
@@ -26,82 +24,6 @@ class GradientCheck(NamedTuple):
     error: float
     coordinate: tuple[int, ...] | None
     errors: dict[str, float]
-
-
-def difference_error(
-    step: float,
-    method: str = "centered",
-    *,
-    dtype: type | np.dtype = np.float64,
-    value: float = 1.0,
-    derivative: float = 1.0,
-) -> float:
-    """Bound the error of a difference quotient by truncation plus rounding.
-
-    With u the machine epsilon and f known to within u |f|,
-
-        forward    h |f''| / 2    + 2 u |f| / h
-        centered   h^2 |f'''| / 6 + u |f| / h
-        complex    h^2 |f'''| / 6 + u |f'|,  with |f'| = 1
-
-    Args:
-        step: h, above 0.
-        method: "forward", "centered" or "complex".
-        dtype: The floating-point type in which f is computed; it gives u.
-        value: |f|, at least 0.
-        derivative: |f''| for "forward", |f'''| for the others; at least 0.
-
-    Returns:
-        The bound, in the units of f'.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
-    Source: Taylor's theorem, as in gradient_checking#eq-forward-bound and gradient_checking#eq-centered-bound.
-    """
-    step = checks.real("step", step, above=0)
-    checks.choice("method", method, METHODS)
-    value = checks.real("value", value, at_least=0)
-    derivative = checks.real("derivative", derivative, at_least=0)
-    unit = float(np.finfo(dtype).eps)
-    if method == "forward":
-        return step * derivative / 2 + 2 * unit * value / step
-    truncation = step * step * derivative / 6
-    return truncation + (unit * value / step if method == "centered" else unit)
-
-
-def best_step_size(
-    method: str = "centered", *, dtype: type | np.dtype = np.float64, value: float = 1.0, derivative: float = 1.0
-) -> float:
-    """Give the step that makes `difference_error` least.
-
-        forward    h = 2 (u |f| / |f''|)^(1/2)
-        centered   h = (3 u |f| / |f'''|)^(1/3)
-        complex    h = u: nothing is subtracted, so any step whose square is below u does
-
-    Args:
-        method: "forward", "centered" or "complex".
-        dtype: The floating-point type in which f is computed; it gives u, the machine epsilon.
-        value: |f|, above 0.
-        derivative: |f''| for "forward", |f'''| for "centered", not used by "complex"; above 0.
-
-    Returns:
-        The step h.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
-    Source: derived in gradient_checking#eq-forward-best and gradient_checking#eq-centered-best.
-    """
-    checks.choice("method", method, METHODS)
-    value = checks.real("value", value, above=0)
-    derivative = checks.real("derivative", derivative, above=0)
-    unit = float(np.finfo(dtype).eps)
-    if method == "forward":
-        return 2 * math.sqrt(unit * value / derivative)
-    if method == "centered":
-        return math.cbrt(3 * unit * value / derivative)
-    return unit
 
 
 def _values(function: Callable, points: np.ndarray, batched: bool) -> np.ndarray:
@@ -121,7 +43,7 @@ def _values(function: Callable, points: np.ndarray, batched: bool) -> np.ndarray
 def _steps(x: np.ndarray, method: str, step: float | None) -> np.ndarray:
     """Give the step of each coordinate: one that follows its size, or that which is asked for unless it is lost."""
     sizes = np.abs(x.reshape(-1))
-    best = x.dtype.type(best_step_size(method, dtype=x.dtype))
+    best = x.dtype.type(difference_quotients.best_step_size(method, dtype=x.dtype))
     if step is None:
         return np.full_like(sizes, best) if method == "complex" else best * np.maximum(sizes, 1)
     step, largest = checks.real("step", step, above=0), sizes.max(initial=0)
@@ -146,16 +68,16 @@ def numerical_gradient(
         complex    Im f(x + j h e_i) / h,  with j^2 = -1
 
     What is divided by is the distance between the two points as they were rounded, not h. By default h is
-    `best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
+    `difference_quotients.best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,): the moved copies of
             `x` are the runs, so that one call evaluates many of them. For "complex" it must take complex numbers and
-            be analytic: no absolute value, no maximum, no conjugate.
+            be analytic near `x`: no absolute value, no conjugate, and branches by the real part alone.
         x: The point, of any shape.
         method: "forward", "centered" or "complex".
         step: h, above 0, for every coordinate; by default as said above. A complex step is not rounded: for it the
-            default is `best_step_size`.
+            default is `difference_quotients.best_step_size`.
         batched: False for a function that takes one point, of the shape of `x`; it is then called once for each.
         chunk: How many coordinates one call moves, at least 1; it bounds the memory. More is slower where the passes no
             longer fit the cache.
@@ -171,7 +93,7 @@ def numerical_gradient(
     Source: derived in gradient_checking#eq-centered-truncation; the complex step in gradient_checking#eq-complex-step.
     """
     checks.floating("x", x)
-    checks.choice("method", method, METHODS)
+    checks.choice("method", method, difference_quotients.METHODS)
     chunk = checks.integer("chunk", chunk, at_least=1)
     steps = _steps(x, method, step)
     flat = x.reshape(-1).astype(np.result_type(x, 1j) if method == "complex" else x.dtype)
@@ -207,8 +129,9 @@ def directional_derivatives(
 
         (f(x + h d) - f(x - h d)) / t,    t = d.m / d.d,    m = (x + h d) - (x - h d) as rounded
 
-    Without rounding the move m is 2 h d and t is 2 h. By default h is `best_step_size` times the larger of 1 and the
-    mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the points.
+    Without rounding the move m is 2 h d and t is 2 h. By default h is `difference_quotients.best_step_size` times the
+    larger of 1 and the mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the
+    points.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,).
@@ -245,7 +168,7 @@ def _differences_along(
     checks.last_axes("directions", directions, *x.shape, of="x has")
     if step is None:
         size = float(np.abs(x).mean(dtype=np.float64)) if x.size else 0.0
-        step = best_step_size(dtype=x.dtype) * max(size, 1.0)
+        step = difference_quotients.best_step_size(dtype=x.dtype) * max(size, 1.0)
     step = checks.real("step", step, above=0)
     ahead, behind = x + step * directions, x - step * directions
     moves, inner = ahead - behind, tuple(range(1, directions.ndim))

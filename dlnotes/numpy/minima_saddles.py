@@ -61,13 +61,13 @@ def saddle_free_newton_step(
         What is to be added to the parameters.
 
     Raises:
-        TypeError: If an argument is not an array of floating-point numbers.
+        TypeError: If an argument is not an array of floating-point numbers, `hessian` of float32 or float64.
         ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular up to rounding, as in
             `conditioning.newton_step`.
 
     Source: Dauphin et al. (2014).
     """
-    checks.symmetric("hessian", hessian)
+    checks.single_or_double("hessian", checks.symmetric("hessian", hessian))
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
     damping = checks.real("damping", damping, at_least=0)
     values, vectors = np.linalg.eigh(hessian)
@@ -92,12 +92,12 @@ def inertia(hessian: Float[np.ndarray, "*runs n n"], *, tolerance: float = 1e-6)
         The three counts for each run; they sum to n. A matrix of zeros has n zero eigenvalues.
 
     Raises:
-        TypeError: If `hessian` is not an array of floating-point numbers.
+        TypeError: If `hessian` is not an array of float32 or float64.
         ValueError: If it is not square and symmetric, or `tolerance` is outside its range.
 
     Source: definition; Sylvester's law of inertia is why a change of coordinates leaves it.
     """
-    values = np.linalg.eigvalsh(checks.symmetric("hessian", hessian))
+    values = np.linalg.eigvalsh(checks.single_or_double("hessian", checks.symmetric("hessian", hessian)))
     tolerance = checks.real("tolerance", tolerance, at_least=0, below=1)
     bound = tolerance * np.abs(values).max(axis=-1, keepdims=True)
     negative, positive = np.sum(values < -bound, axis=-1), np.sum(values > bound, axis=-1)
@@ -114,53 +114,64 @@ def find_critical_points(
 ) -> CriticalPoints:
     """Search for points where the gradient is 0, of whatever kind, from many starts at once.
 
-        x <- x - (H^2 + m I)^-1 H g
+        x <- x - (H^2 + m s^2 I)^-1 H g,    s = max |lambda| of H at x
 
     This is the Levenberg-Marquardt method on |g|^2 / 2, whose gradient is H g. A step that makes |g| smaller is taken
     and m divided by 10; one that does not is not taken, and m is multiplied by 10. Minima, saddles and maxima of the
-    loss are all minima of |g|, so none repels the search.
+    loss are all minima of |g|, so none repels the search. In units of s nothing depends on the unit of the loss, nor
+    on that of x.
 
     Args:
         gradient: Maps points of shape (runs, n) to their gradients. It is called with the runs that still search.
         hessian: Maps points of shape (runs, n) to their Hessians, shape (runs, n, n).
         starts: Where the searches begin.
         steps: The most steps, at least 0.
-        tolerance: The search ends when |g| is at most this in every run, above 0.
+        tolerance: The search of a run ends when |g| is at most this share of |g| at its start, above 0. It also ends
+            when a step is so short that it is lost in rounding, which happens first where the search starts at a
+            critical point.
 
     Returns:
-        The points and |g| there. Where |g| is not small, the search ended in a minimum of |g| that is no critical
-        point, or ran out of steps.
+        The points and |g| there. Where |g| is not small beside that at the start, the search ended in a minimum of
+        |g| that is no critical point, or ran out of steps.
 
     Raises:
-        TypeError: If `starts` is not an array of floating-point numbers or `steps` is no integer.
+        TypeError: If `starts` is not an array of float32 or float64 or `steps` is no integer.
         ValueError: If an argument is outside its range.
 
     Derivation: the Jacobian of g is H, so that the Gauss-Newton matrix of |g|^2 / 2 is H^2.
 
     Source: derived here.
     """
-    checks.rank("starts", checks.floating("starts", starts), at_least=1)
+    checks.rank("starts", checks.single_or_double("starts", starts), at_least=1)
     steps = checks.integer("steps", steps, at_least=0)
     tolerance = checks.real("tolerance", tolerance, above=0)
     points = starts.reshape(-1, starts.shape[-1]).copy()
     slopes = gradient(points)
     norms = np.asarray(gradient_clipping.norm(slopes, 1))
-    damping = np.ones_like(norms)
+    goals, damping, searching = tolerance * norms, np.ones_like(norms), np.ones(len(points), bool)
     for _ in range(steps):
-        active = np.flatnonzero(norms > tolerance)
+        active = np.flatnonzero(searching & (norms > goals))
         if not len(active):
             break
-        values, vectors = np.linalg.eigh(hessian(points[active]))
-        along = (vectors.mT @ slopes[active, :, None])[..., 0]
-        shares = along * values / (values * values + damping[active, None])
-        moved = points[active] - (vectors @ shares[..., None])[..., 0]
+        moved = points[active] - _damped_step(slopes[active], hessian(points[active]), damping[active])
         new_slopes = gradient(moved)
         new_norms = gradient_clipping.norm(new_slopes, 1)
         better = new_norms < norms[active]
+        searching[active] = (moved != points[active]).any(axis=-1)  # a shorter step would be lost too
         taken = active[better]
         points[taken], slopes[taken], norms[taken] = moved[better], new_slopes[better], new_norms[better]
         damping[active] = np.clip(damping[active] * np.where(better, 0.1, 10), 1e-20, 1e20)
     return CriticalPoints(points.reshape(starts.shape), norms.reshape(starts.shape[:-1]))
+
+
+def _damped_step(gradient: np.ndarray, hessian: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """Give (H^2 + m s^2 I)^-1 H g, with s the largest magnitude of an eigenvalue of H."""
+    values, vectors = np.linalg.eigh(hessian)
+    largest = np.abs(values).max(axis=-1, keepdims=True)
+    largest = np.where(largest > 0, largest, 1)
+    values = values / largest
+    along = (vectors.mT @ gradient[..., None])[..., 0] / largest
+    return (vectors @ (along * values / (values * values + damping[..., None]))[..., None])[..., 0]
 
 
 def _linear_weights(point: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -284,7 +295,7 @@ def linear_network_critical_point(
 
     Source: Baldi and Hornik (1989).
     """
-    checks.rank("target", checks.floating("target", target), exactly=2)
+    checks.rank("target", checks.single_or_double("target", target), exactly=2)
     kept = [checks.integer("kept", one, at_least=0, at_most=min(target.shape) - 1) for one in kept]
     if len(set(kept)) < len(kept):
         raise ValueError(f"kept must name each singular direction once, got {kept}")

@@ -306,7 +306,6 @@ def cross_entropy_backward(
 
 
 @checks.before(_labels)
-@precision.rounded_once("logits")
 def cross_entropy_with_gradient(
     logits: Float[Array, "*runs batch classes"], labels: Integer[Array, "*runs_or_none batch"]
 ) -> LossAndGradient:
@@ -330,6 +329,8 @@ def cross_entropy_with_gradient(
 
     Source: derived in objective#eq-lse and objective#eq-p-minus-y.
     """
+    if precision.is_half(logits):  # here and not around it: the training loop calls this in every step
+        return precision.rounded(cross_entropy_with_gradient(precision.single(logits), labels), logits.dtype)
     *runs, batch, classes = logits.shape
     rows = logits.reshape(-1, classes)
     row_labels = (labels if labels.size == len(rows) else np.broadcast_to(labels, logits.shape[:-1])).reshape(-1)
@@ -358,9 +359,10 @@ def _loss_of_many_classes(
     own = gradient[at_labels]
     gradient[at_labels] = 0
     rest = gradient.sum(-1)
+    total = rest + own
     gradient[at_labels] = -rest
-    gradient *= (share / (rest + own))[:, None]
-    return np.log1p(rest + (own - 1)) - shifted
+    gradient *= (share / total)[:, None]
+    return _log_of_sum(total, rest, own) - shifted
 
 
 def _loss_of_few_classes(
@@ -374,16 +376,32 @@ def _loss_of_few_classes(
     flat, rows = columns.reshape(-1), len(labels)
     at_labels = labels.astype(np.intp, copy=False) * rows + np.arange(rows)
     columns -= np.maximum.reduce(columns)
-    shifted = flat[at_labels]
+    shifted = flat.take(at_labels)
     np.exp(columns, out=columns)
-    own = flat[at_labels]
+    own = flat.take(at_labels)
     flat[at_labels] = 0
     # One row alone would be added up in another order by a sum, and not be what it is among others.
     rest = np.add.reduce(columns) if rows > 1 else np.add.accumulate(columns)[-1]
+    total = rest + own
     flat[at_labels] = -rest
-    columns *= share / (rest + own)
+    columns *= share / total
     gradient[...] = columns.T
-    return np.log1p(rest + (own - 1)) - shifted
+    return _log_of_sum(total, rest, own) - shifted
+
+
+def _log_of_sum(
+    total: Float[np.ndarray, "rows"], rest: Float[np.ndarray, "rows"], own: Float[np.ndarray, "rows"]
+) -> Float[np.ndarray, "rows"]:
+    """Give ln(rest + own), of which total is the rounded sum; however small the rest is beside an own of 1, it counts.
+
+    ln(total + e) = ln total + e / total,  e = rest + (own - total), what rounding took. NumPy has a quick logarithm,
+    and no quick ln(1 + x). Where own is the smaller of the two, e is wrong by a rounding, and the loss above ln 2.
+    """
+    own -= total
+    own += rest
+    own /= total
+    own += np.log(total)
+    return own
 
 
 @precision.rounded_once("logits")

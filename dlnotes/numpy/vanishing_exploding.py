@@ -143,7 +143,7 @@ def gaussian_lyapunov_exponent(size: int, deviation: float = 1.0, *, order: int 
 
         lambda_k = ln s + (ln 2 + digamma((n - k + 1) / 2)) / 2
 
-    A normal matrix maps every unit vector to a normal vector of deviation s, whose length is s times a chi variable
+    A Gaussian matrix maps every unit vector to a Gaussian one of deviation s, whose length is s times a chi variable
     with n degrees of freedom; lambda_1 is the mean of its logarithm. The part orthogonal to k - 1 other vectors has
     k - 1 degrees of freedom fewer.
 
@@ -175,19 +175,23 @@ def lyapunov_exponent(
         A_t Q_(t-1) = Q_t R_t,    lambda_k = mean over t of ln |R_t[k, k]|
 
     The vectors are made orthonormal again after every factor, so that nothing overflows and each keeps its own rate.
+    Q_0 holds the first axes. With random matrices they are as good as any others, and the rates tend to the largest
+    Lyapunov exponents. Under given matrices an axis can be special: diag(0.5, 2) again and again halves the first one.
+    `log_singular_values` depends on no axes.
 
     Args:
         matrices: A_1, A_2, ..., the first to be applied first.
-        count: How many exponents, from the largest, from 1 to n.
+        count: How many rates, from 1 to n.
 
     Returns:
-        The largest `count` Lyapunov exponents over these steps; minus infinity where the product lost its rank.
+        The sum of the first k numbers is the rate at which the volume on the first k axes grows over these steps; minus
+        infinity where that volume became exactly 0.
 
     Raises:
         TypeError: If `matrices` is not an array of floating-point numbers.
         ValueError: If the matrices are not square, there are none, or `count` is outside its range.
 
-    Source: the orthogonalization method of Benettin et al. (1980); derived in vanishing_exploding#eq-exponent.
+    Source: rates from the growth of volumes, Benettin et al. (1980); derived in vanishing_exploding#eq-spectrum.
     """
     checks.finite("matrices", checks.single_or_double("matrices", checks.square("matrices", matrices)))
     checks.rank("matrices", matrices, at_least=3)
@@ -299,8 +303,9 @@ def log_singular_values(factors: Sequence[Float[np.ndarray, "..."]]) -> Float[np
         ln sigma_i(A_L ... A_2 A_1)
 
     The singular values of a product of random matrices spread exponentially with the number of factors. Formed in
-    floating point, the product keeps only those within about 16 decades of the largest; the rest is rounding. Here each
-    has a small relative error, however small it is.
+    floating point, the product keeps only those within about 16 decades of the largest; the rest is rounding. Here the
+    error of a logarithm is about rounding times the condition number of a factor, however small the value is: a single
+    factor whose columns are parallel but for rounding loses its small value here too.
 
     Args:
         factors: A_1, A_2, ..., A_L, the first to be applied first; each has as many columns as the one before has rows.

@@ -10,6 +10,7 @@ from torch import Tensor
 from dlnotes.torch import gradient_clipping
 
 Product = Callable[[Tensor], Tensor]
+_GOLDEN = 2654435769  # the golden ratio's fraction times 2^32
 
 
 def divided(vector: Tensor, length: Tensor) -> Tensor:
@@ -25,8 +26,9 @@ def unit(vector: Tensor) -> Tensor:
 def another(start: Tensor, number: int) -> Tensor:
     """Give a vector that is as random as the start: the start's entries at other places and with other signs."""
     size = start.shape[-1]
-    place = torch.arange(size, dtype=torch.float64)
-    signs = torch.where((number * place * place).cos() < 0, -1, 1).to(start)
+    place = torch.arange(number * size, (number + 1) * size, device=start.device)
+    # Minus where the fraction of place^2 times the golden ratio is at least 1/2; what wraps in int64 is whole.
+    signs = torch.where((place * place * _GOLDEN & 2**31) != 0, -1, 1).to(start)
     return unit(start.roll(max(1, round(0.382 * size)), dims=-1) * signs)
 
 

@@ -54,6 +54,11 @@ def _near(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return x.clamp(-40, 40)
 
 
+def _bounded(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Bring what is beyond 1000 to 1000, where exp(-x) is 0 in float64 too: then no product is 0 times infinity."""
+    return x.clamp(-1000, 1000)
+
+
 def identity(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Give the input back: the activation of a linear layer.
 
@@ -97,8 +102,8 @@ def sigmoid(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
         f(x) = 1 / (1 + exp(-x))
 
-    The form 0.5 tanh(x / 2) + 0.5 is the same function, but it rounds to 0 below about -17 in float32; this one keeps
-    its relative accuracy as long as exp(-x) is finite.
+    The form 0.5 tanh(x / 2) + 0.5 is the same function, but it rounds to 0 by about -20 in float32; this one keeps its
+    relative accuracy as long as exp(-x) is finite.
 
     Args:
         x: Pre-activations, of any shape.
@@ -755,8 +760,7 @@ def normal_density(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Source: definition.
     """
-    x = _near(checks.floating("x", x))
-    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return torch.exp(-0.5 * checks.floating("x", x) * x) / math.sqrt(2 * math.pi)
 
 
 def gelu(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor, "*shape"]:
@@ -779,7 +783,8 @@ def gelu(x: Float[Tensor, "*shape"], approximate: str = "none") -> Float[Tensor,
     Source: Hendrycks and Gimpel (2016); activations#eq-gelu and, for tanh, activations#eq-gelu-tanh.
     """
     checks.choice("approximate", approximate, ("none", "tanh"))
-    return F.gelu(checks.floating("x", x), approximate=approximate)
+    # PyTorch's kernel multiplies minus infinity by 0; the limit is 0.
+    return F.gelu(checks.floating("x", x).clamp(min=-40), approximate=approximate)
 
 
 @precision.rounded_once("x")
@@ -875,7 +880,8 @@ def silu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Source: definition; Hendrycks and Gimpel (2016).
     """
-    return F.silu(checks.floating("x", x))
+    # PyTorch's kernel multiplies minus infinity by 0; the limit is 0.
+    return F.silu(checks.floating("x", x).clamp(min=-1000))
 
 
 @precision.rounded_once("x")
@@ -895,6 +901,7 @@ def silu_slope(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Source: derivative of `silu`.
     """
+    x = _bounded(checks.floating("x", x))
     return sigmoid(x) + x * sigmoid_slope(x)
 
 
@@ -915,6 +922,7 @@ def silu_second_derivative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"
 
     Source: derivative of `silu_slope`.
     """
+    x = _bounded(checks.floating("x", x))
     return 2 * sigmoid_slope(x) + x * sigmoid_second_derivative(x)
 
 

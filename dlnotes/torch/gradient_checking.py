@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from dlnotes import checks
+from dlnotes import checks, difference_quotients
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-METHODS = ("forward", "centered", "complex")
 
 
 class GradientCheck(NamedTuple):
@@ -28,82 +26,6 @@ class GradientCheck(NamedTuple):
     error: float
     coordinate: tuple[int, ...] | None
     errors: dict[str, float]
-
-
-def difference_error(
-    step: float,
-    method: str = "centered",
-    *,
-    dtype: torch.dtype = torch.float64,
-    value: float = 1.0,
-    derivative: float = 1.0,
-) -> float:
-    """Bound the error of a difference quotient by truncation plus rounding.
-
-    With u the machine epsilon and f known to within u |f|,
-
-        forward    h |f''| / 2    + 2 u |f| / h
-        centered   h^2 |f'''| / 6 + u |f| / h
-        complex    h^2 |f'''| / 6 + u |f'|,  with |f'| = 1
-
-    Args:
-        step: h, above 0.
-        method: "forward", "centered" or "complex".
-        dtype: The floating-point type in which f is computed; it gives u.
-        value: |f|, at least 0.
-        derivative: |f''| for "forward", |f'''| for the others; at least 0.
-
-    Returns:
-        The bound, in the units of f'.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
-    Source: Taylor's theorem, as in gradient_checking#eq-forward-bound and gradient_checking#eq-centered-bound.
-    """
-    step = checks.real("step", step, above=0)
-    checks.choice("method", method, METHODS)
-    value = checks.real("value", value, at_least=0)
-    derivative = checks.real("derivative", derivative, at_least=0)
-    unit = torch.finfo(dtype).eps
-    if method == "forward":
-        return step * derivative / 2 + 2 * unit * value / step
-    truncation = step * step * derivative / 6
-    return truncation + (unit * value / step if method == "centered" else unit)
-
-
-def best_step_size(
-    method: str = "centered", *, dtype: torch.dtype = torch.float64, value: float = 1.0, derivative: float = 1.0
-) -> float:
-    """Give the step that makes `difference_error` least.
-
-        forward    h = 2 (u |f| / |f''|)^(1/2)
-        centered   h = (3 u |f| / |f'''|)^(1/3)
-        complex    h = u: nothing is subtracted, so any step whose square is below u does
-
-    Args:
-        method: "forward", "centered" or "complex".
-        dtype: The floating-point type in which f is computed; it gives u, the machine epsilon.
-        value: |f|, above 0.
-        derivative: |f''| for "forward", |f'''| for "centered", not used by "complex"; above 0.
-
-    Returns:
-        The step h.
-
-    Raises:
-        ValueError: If an argument is outside its range.
-
-    Source: derived in gradient_checking#eq-forward-best and gradient_checking#eq-centered-best.
-    """
-    checks.choice("method", method, METHODS)
-    value = checks.real("value", value, above=0)
-    derivative = checks.real("derivative", derivative, above=0)
-    unit = torch.finfo(dtype).eps
-    if method == "forward":
-        return 2 * math.sqrt(unit * value / derivative)
-    if method == "centered":
-        return math.cbrt(3 * unit * value / derivative)
-    return unit
 
 
 def _values(function: Callable, points: Tensor, batched: bool) -> Tensor:
@@ -126,7 +48,7 @@ def _steps(x: Tensor, method: str, step: float | None) -> Tensor:
     """Give the step of each coordinate: one that follows its size, or that which is asked for unless it is lost."""
     sizes = x.reshape(-1).abs()
     if step is None:
-        best = best_step_size(method, dtype=x.dtype)
+        best = difference_quotients.best_step_size(method, dtype=x.dtype)
         return torch.full_like(sizes, best) if method == "complex" else best * sizes.clamp(min=1)
     step = checks.real("step", step, above=0)
     if method != "complex" and sizes.numel() and bool(sizes.max().isfinite()):
@@ -152,16 +74,16 @@ def numerical_gradient(
         complex    Im f(x + j h e_i) / h,  with j^2 = -1
 
     What is divided by is the distance between the two points as they were rounded, not h. By default h is
-    `best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
+    `difference_quotients.best_step_size` times max(1, |x_i|), so that a coordinate far from 0 is moved too.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,): the moved copies of
             `x` are the runs, so that one call evaluates many of them. For "complex" it must take complex numbers and
-            be analytic: no absolute value, no maximum, no conjugate.
+            be analytic near `x`: no absolute value, no conjugate, and branches by the real part alone.
         x: The point, of any shape.
         method: "forward", "centered" or "complex".
         step: h, above 0, for every coordinate; by default as said above. A complex step is not rounded: for it the
-            default is `best_step_size`.
+            default is `difference_quotients.best_step_size`.
         batched: False for a function that takes one point, of the shape of `x`; it is then called once for each.
         chunk: How many coordinates one call moves, at least 1; it bounds the memory. On a GPU take more.
 
@@ -176,7 +98,7 @@ def numerical_gradient(
     Source: derived in gradient_checking#eq-centered-truncation; the complex step in gradient_checking#eq-complex-step.
     """
     checks.floating("x", x)
-    checks.choice("method", method, METHODS)
+    checks.choice("method", method, difference_quotients.METHODS)
     chunk = checks.integer("chunk", chunk, at_least=1)
     steps = _steps(x.detach(), method, step)
     flat = x.detach().reshape(-1).to(x.dtype.to_complex() if method == "complex" else x.dtype)
@@ -215,8 +137,9 @@ def directional_derivatives(
 
         (f(x + h d) - f(x - h d)) / t,    t = d.m / d.d,    m = (x + h d) - (x - h d) as rounded
 
-    Without rounding the move m is 2 h d and t is 2 h. By default h is `best_step_size` times the larger of 1 and the
-    mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the points.
+    Without rounding the move m is 2 h d and t is 2 h. By default h is `difference_quotients.best_step_size` times the
+    larger of 1 and the mean of all |x_i|. `check_gradients` compares along m itself, which leaves no error of the
+    points.
 
     Args:
         function: Takes points of shape (runs, *x.shape) and returns their values, shape (runs,).
@@ -257,7 +180,7 @@ def _differences_along(
     checks.last_axes("directions", directions, *x.shape, of="x has")
     if step is None:
         size = float(x.abs().to("cpu", torch.float64).mean()) if x.numel() else 0.0
-        step = best_step_size(dtype=x.dtype) * max(size, 1.0)
+        step = difference_quotients.best_step_size(dtype=x.dtype) * max(size, 1.0)
     step = checks.real("step", step, above=0)
     ahead, behind = x + step * directions, x - step * directions
     moves = ahead - behind

@@ -50,13 +50,13 @@ def saddle_free_newton_step(
         What is to be added to the parameters.
 
     Raises:
-        TypeError: If an argument is not an array of floating-point numbers.
+        TypeError: If an argument is not an array of floating-point numbers, `hessian` of float32 or float64.
         ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular up to rounding, as in
             `conditioning.newton_step`.
 
     Source: Dauphin et al. (2014).
     """
-    checks.symmetric("hessian", hessian)
+    checks.single_or_double("hessian", checks.symmetric("hessian", hessian))
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
     damping = checks.real("damping", damping, at_least=0)
     values, vectors = torch.linalg.eigh(hessian)
@@ -81,12 +81,12 @@ def inertia(hessian: Float[Tensor, "*runs n n"], *, tolerance: float = 1e-6) -> 
         The three counts for each run; they sum to n. A matrix of zeros has n zero eigenvalues.
 
     Raises:
-        TypeError: If `hessian` is not an array of floating-point numbers.
+        TypeError: If `hessian` is not an array of float32 or float64.
         ValueError: If it is not square and symmetric, or `tolerance` is outside its range.
 
     Source: definition; Sylvester's law of inertia is why a change of coordinates leaves it.
     """
-    values = torch.linalg.eigvalsh(checks.symmetric("hessian", hessian))
+    values = torch.linalg.eigvalsh(checks.single_or_double("hessian", checks.symmetric("hessian", hessian)))
     tolerance = checks.real("tolerance", tolerance, at_least=0, below=1)
     bound = tolerance * values.abs().amax(-1, keepdim=True)
     negative, positive = (values < -bound).sum(-1), (values > bound).sum(-1)

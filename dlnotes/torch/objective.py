@@ -191,7 +191,13 @@ def log_softmax(logits: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batc
     Source: derived in objective#eq-shift.
     """
     m, largest = _classes(logits).max(-1, keepdim=True)
-    return logits - m - _exponentials(logits, m, largest).log_total
+    shifted = logits - m
+    # At the largest this is m - m, the constant 0, or nan if m is infinite. Autograd would send 1 there and -1 back,
+    # and a small gradient beside them would be lost in rounding.
+    own = shifted.detach().gather(-1, largest)
+    shifted = shifted.scatter(-1, largest, own)
+    rest = torch.exp(shifted).scatter(-1, largest, own).sum(-1, keepdim=True)
+    return shifted - torch.log1p(rest)
 
 
 @precision.rounded_once("logits")
@@ -235,6 +241,7 @@ def cross_entropy(
         L = -1/N sum_i ln softmax(z_i)_(y_i)
 
     Where the label has by far the largest score, the loss is the sum of the other exponentials, and not rounded to 0.
+    So is autograd's gradient at the label, which is minus the sum of the other probabilities.
 
     Args:
         logits: Scores, of shape (*runs, batch, classes), not probabilities.
@@ -250,9 +257,7 @@ def cross_entropy(
     Source: derived in objective#eq-lse.
     """
     labels = _labels(logits, labels)[..., None]
-    largest = logits.amax(-1, keepdim=True)
-    log_total = _exponentials(logits, largest, labels).log_total
-    return (log_total - (logits.gather(-1, labels) - largest))[..., 0].mean(-1)
+    return (0 - log_softmax(logits).gather(-1, labels))[..., 0].mean(-1)  # a loss of 0 is not to be -0
 
 
 @precision.rounded_once("logits")

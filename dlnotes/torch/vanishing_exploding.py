@@ -116,19 +116,23 @@ def lyapunov_exponent(matrices: Float[Tensor, "*runs steps n n"], *, count: int 
         A_t Q_(t-1) = Q_t R_t,    lambda_k = mean over t of ln |R_t[k, k]|
 
     The vectors are made orthonormal again after every factor, so that nothing overflows and each keeps its own rate.
+    Q_0 holds the first axes. With random matrices they are as good as any others, and the rates tend to the largest
+    Lyapunov exponents. Under given matrices an axis can be special: diag(0.5, 2) again and again halves the first one.
+    `dlnotes.numpy.vanishing_exploding.log_singular_values` depends on no axes.
 
     Args:
         matrices: A_1, A_2, ..., the first to be applied first.
-        count: How many exponents, from the largest, from 1 to n.
+        count: How many rates, from 1 to n.
 
     Returns:
-        The largest `count` Lyapunov exponents over these steps; minus infinity where the product lost its rank.
+        The sum of the first k numbers is the rate at which the volume on the first k axes grows over these steps; minus
+        infinity where that volume became exactly 0.
 
     Raises:
         TypeError: If `matrices` is not an array of floating-point numbers.
         ValueError: If the matrices are not square, there are none, or `count` is outside its range.
 
-    Source: the orthogonalization method of Benettin et al. (1980); derived in vanishing_exploding#eq-exponent.
+    Source: rates from the growth of volumes, Benettin et al. (1980); derived in vanishing_exploding#eq-spectrum.
     """
     checks.finite("matrices", checks.single_or_double("matrices", checks.square("matrices", matrices)))
     checks.rank("matrices", matrices, at_least=3)
@@ -524,8 +528,9 @@ def diagnose_module(
 
     It runs the module forward and back on one batch, takes the optimizer's step, looks at the loss after it and after a
     longer one, takes more steps for as long as they wake layers that had no gradient, and puts everything back:
-    parameters, gradients, buffers, the optimizer's state and the state of the random numbers. A layer is whatever holds
-    parameters of its own; layers stand in the order in which they ran.
+    parameters, gradients, buffers, the optimizer's state and the state of Torch's random numbers. What a forward pass
+    writes elsewhere is not put back: a plain attribute, NumPy's random numbers. A layer is whatever holds parameters of
+    its own; layers stand in the order in which they ran.
 
     Args:
         module: In the mode, training or evaluation, in which it is to be looked at.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 EYE = np.eye(3)
+HALF = np.eye(3, dtype=np.float16)
 START = np.ones(3)
 NET = {
     "parameters": {"0.weight": np.ones((3, 2)), "0.bias": np.ones(3)},
@@ -41,6 +42,13 @@ CASES = [
     ("lanczos", {**SEARCH, "start": 0 * START, "steps": 2}, ValueError, "start"),
     ("lanczos", {**SEARCH, "start": np.ones((2, 0)), "steps": 2}, ValueError, "start"),
     ("lanczos", {**SEARCH, "start": np.ones(3, int), "steps": 2}, TypeError, "start"),
+    ("lanczos", {**SEARCH, "start": np.ones(3, np.float16), "steps": 2}, TypeError, "start"),
+    ("top_eigenvalues", {**SEARCH, "start": np.ones(3, np.float16), "count": 1}, TypeError, "start"),
+    ("stochastic_lanczos_quadrature", {"product": double, "starts": HALF, "steps": 2}, TypeError, "start"),
+    ("spectral_density", {"product": double, "starts": HALF}, TypeError, "starts"),
+    ("conjugate_gradient", {"product": double, "right_side": HALF[0]}, TypeError, "right_side"),
+    ("condition_number", {"hessian": HALF}, TypeError, "hessian"),
+    ("newton_step", {"gradient": HALF[0], "hessian": HALF}, TypeError, "hessian"),
     ("top_eigenvalues", {**SEARCH, "start": np.array([START, 0 * START])}, ValueError, "start"),
     ("top_eigenvalues", {**SEARCH, "count": 4}, ValueError, "count"),
     ("top_eigenvalues", {**SEARCH, "count": 1, "which": "middle"}, ValueError, "which"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dlnotes import __main__ as commands
-from dlnotes.book import drawing
+from dlnotes.book import drawing, endings, pictures
 from tests.book import small_book
 
 
@@ -109,6 +109,61 @@ def test_run_runs_the_blocks_of_a_chapter(book: Path, capsys: pytest.CaptureFixt
     assert "initialization.md" in capsys.readouterr().out
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Record what would be drawn, and give every figure a picture."""
+    asked: list[Any] = []
+    monkeypatch.setattr(drawing, "draw", lambda layout, stems: asked.append(stems))
+    monkeypatch.setattr(pictures, "png", lambda layout, figure: b"a picture")
+    return asked
+
+
+@pytest.mark.parametrize("output", [None, "other.ipynb", "folder"])
+def test_a_notebook_is_written_where_it_is_wanted(
+    book: Path, drawn: list[Any], capsys: pytest.CaptureFixture[str], output: str | None
+) -> None:
+    pytest.importorskip("nbformat")
+    (book / "docs" / "folder").mkdir()
+    assert commands.main(["notebook", "initialization", *(["--output", output] if output else [])]) == 0
+    assert drawn == [["initialization"]]  # its figures are brought up to date first
+    where = {None: "initialization.ipynb", "folder": "folder/initialization.ipynb"}.get(output, output)
+    assert "he_variance" in (book / "docs" / where).read_text("utf-8")
+    assert capsys.readouterr().out == f"{Path(where)}: made of docs/chapters/initialization.md\n"
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (r"\eqref{forward}", r"\eqref{nothing}", r"\eqref{nothing}: there is no such equation"),
+        (
+            "/// kernel | initialization.he_variance",
+            "/// claims-tally",
+            "claims-tally: a notebook does not know how to show this",
+        ),
+    ],
+)
+def test_a_page_of_which_no_notebook_can_be_made_is_told(
+    book: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, told: str
+) -> None:
+    pytest.importorskip("nbformat")
+    page = book / "docs/chapters/initialization.md"
+    before, _, after = page.read_text("utf-8").partition(old)
+    page.write_text(f"{before}{new}{after}", "utf-8")
+    assert commands.main(["notebook", "initialization"]) == 1
+    line = before.count("\n") + 1
+    assert capsys.readouterr().err == f"dlnotes: docs/chapters/initialization.md:{line}: {told}\n"
+
+
+def test_a_notebook_waits_for_its_figures(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nbformat")
+    monkeypatch.setattr(drawing, "draw", lambda layout, stems: None)
+    assert commands.main(["notebook", "initialization"]) == 1
+    assert "relu-depth.wide.light.svg is not drawn: run python -m dlnotes figures" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("stem", "message"),
     [
@@ -173,7 +228,7 @@ def test_a_pipe_that_is_closed_ends_a_command_without_a_word(book: Path, command
     os.close(writing)
     os.close(reading)
     _, said = started.communicate(timeout=100)
-    assert (started.returncode, said) == (commands.CLOSED_PIPE, "")
+    assert (started.returncode, said) == (endings.CLOSED_PIPE, "")
 
 
 @pytest.mark.parametrize("words", [["figures"], ["site"]])
@@ -200,14 +255,16 @@ def test_under_o_a_block_still_fails_by_its_own_assertion(book: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "package"), [("check", "yaml"), ("check", "py_mini_racer"), ("site", "mkdocs"), ("figures", "tqdm")]
+    ("command", "package"),
+    [("check", "yaml"), ("check", "py_mini_racer"), ("site", "mkdocs"), ("figures", "tqdm"), ("notebook", "nbformat")],
 )
 def test_a_missing_package_is_told_in_one_line(tmp_path: Path, command: str, package: str) -> None:
     small_book.write(tmp_path)
+    words = [command, "initialization"] if command == "notebook" else [command]
     code = f"import sys\nsys.modules[{package!r}] = None\n"
-    if command == "site":
+    if command in ("site", "notebook"):
         code += "from dlnotes.book import drawing\ndrawing.draw = lambda *_: None\n"
-    code += f"from dlnotes import __main__\nsys.exit(__main__.main([{command!r}]))\n"
+    code += f"from dlnotes import __main__\nsys.exit(__main__.main({words!r}))\n"
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code],  # -P: the small book's package must not hide the real one
         cwd=tmp_path,
@@ -234,7 +291,7 @@ def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         commands.main(["--help"])
     told = capsys.readouterr().out
-    assert all(name in told for name in ("check", "figures", "run", "site", "serve"))
+    assert all(name in told for name in ("check", "figures", "run", "notebook", "site", "serve"))
 
 
 def test_an_interrupt_ends_quietly(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,15 @@ def by_weights(f, x, h):
     return np.array(sum(w * f(x + s * h) for w, s in zip(weights, steps, strict=True)) / h)
 
 
-@pytest.mark.parametrize("answer", [richardson, halved, by_weights])
+def in_one_call(f, x, h):
+    return f(x + h * np.array([-2, -1, 1, 2])) @ [1 / 12, -8 / 12, 8 / 12, -1 / 12] / h
+
+
+def single(f, x, h):
+    return richardson(f, np.float32(x), np.float32(h))
+
+
+@pytest.mark.parametrize("answer", [richardson, halved, by_weights, in_one_call, single])
 def test_other_formulas_with_four_points_are_right(answer, capsys):
     exercises.check_four_points(answer)
     assert capsys.readouterr().out.startswith("Right: ")
@@ -40,6 +50,8 @@ def test_other_formulas_with_four_points_are_right(answer, capsys):
         (lambda f, x, h: 2 * richardson(f, x, h), "twice the derivative"),
         (lambda f, x, h: richardson(f, x, 2 * h), "4 steps away"),
         (lambda f, x, h: None, "returns nothing yet"),
+        (lambda f, x, h: centered(f, x, 1e-5), "with the step it is given"),
+        (lambda f, x, h: f(x + 1e-20j).imag / 1e-20, "with the step it is given"),
     ],
 )
 def test_slips_with_four_points_get_their_reason(answer, words):
@@ -57,6 +69,17 @@ def backward(x, targets, w1, b1, w2, b2):
 @pytest.mark.parametrize("form", [tuple, list, lambda four: dict(zip(("w1", "b1", "w2", "b2"), four, strict=True))])
 def test_a_backward_pass_in_any_form(form, capsys):
     exercises.check_backward_pass(lambda *given: form(backward(*given)))
+    assert capsys.readouterr().out.startswith("Right: ")
+
+
+def test_a_backward_pass_may_write_on_what_it_is_given(capsys):
+    def scribbles(x, targets, *parameters):
+        found = backward(x, targets, *parameters)
+        for given in (x, targets, *parameters):
+            given[...] = 7
+        return found
+
+    exercises.check_backward_pass(scribbles)
     assert capsys.readouterr().out.startswith("Right: ")
 
 
@@ -90,7 +113,16 @@ def safe(v):
 
 
 @pytest.mark.parametrize(
-    "answer", [safe, lambda v: np.array(safe(v)), lambda v: complex(safe(v)) if np.iscomplexobj(v) else float(safe(v))]
+    "answer",
+    [
+        safe,
+        lambda v: np.array(safe(v)),
+        lambda v: complex(safe(v)) if np.iscomplexobj(v) else float(safe(v)),
+        lambda v: safe(v.astype(complex)),
+        lambda v: complex(safe(v)),
+        lambda v: np.sum(np.where(v.real < 0, 0.1 * v, v)) * cmath.sqrt(np.sum(v * v)),
+        lambda v: safe(v.astype(np.complex64)),
+    ],
 )
 def test_complex_safe_in_any_form(answer, capsys):
     exercises.check_complex_safe(answer)
@@ -104,6 +136,7 @@ def test_complex_safe_in_any_form(answer, capsys):
         (lambda v: np.sum(np.where(v.real < 0, 0.1 * v, v)) * np.linalg.norm(v), "from the length is lost"),
         (lambda v: safe(v.real), "imaginary part is lost"),
         (lambda v: 2 * safe(v), "nothing may change"),
+        (lambda v: safe(v) + 1j, "must be real numbers"),
     ],
 )
 def test_slips_of_complex_safe_get_their_reason(answer, words):
@@ -121,6 +154,7 @@ def largest_safe(x, z):
     [
         largest_safe,
         lambda x, z: float(largest_safe(x, z)),
+        lambda x, z: largest_safe(x.astype(np.float32), z.astype(np.float32)),
         lambda x, z: np.abs(z).min(1).__truediv__(np.maximum(1, np.abs(x).max(1))).min(),
     ],
 )

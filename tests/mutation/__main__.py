@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+from dlnotes.book import endings
 from tests.mutation import mutants, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,9 @@ def main() -> int:
     chosen = mutants.sample(found, options.size, options.seed)
     if options.modules:
         chosen = [mutant for mutant in chosen if mutant.module in options.modules]
+    if not chosen:
+        print(f"no mutant in {', '.join(options.modules)}: name modules as dlnotes.numpy.objective")
+        return 2
     verdicts = {}
     store = ROOT / ".cache" / "mutation" / "verdicts.jsonl"
     with tqdm(total=len(chosen), unit=" mutants") as bar:
@@ -78,4 +82,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(endings.code_of(main))

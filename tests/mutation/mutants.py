@@ -163,7 +163,8 @@ def _shares(counts: list[int], size: int) -> list[int]:
 def kernels(root: Path) -> dict[str, Path]:
     """The modules whose code is broken: every kernel of both backends, and of what stands once for both."""
     package = root / "dlnotes"
-    shared = [package / f"{stem}.py" for stem in ("diagnosis", "measured", "optimizers", "precision", "weight_scales")]
+    stems = ("diagnosis", "difference_quotients", "measured", "optimizers", "precision", "weight_scales")
+    shared = [package / f"{stem}.py" for stem in stems]
     paths = [*sorted((package / "numpy").glob("*.py")), *sorted((package / "torch").glob("*.py")), *shared]
     return {
         ".".join(path.relative_to(root).with_suffix("").parts): path

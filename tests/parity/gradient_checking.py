@@ -32,14 +32,6 @@ def checked(directions):
 
 
 CASES = {
-    "difference_error": [
-        lambda backend, array, method=method: ((1e-3, method), {"value": 2.0, "derivative": 3.0})
-        for method in ("forward", "centered", "complex")
-    ],
-    "best_step_size": [
-        lambda backend, array, method=method: ((method,), {"value": 2.0, "derivative": 3.0})
-        for method in ("forward", "centered", "complex")
-    ],
     "numerical_gradient": [
         gradient(),
         gradient(method="forward", step=1e-4, chunk=5),

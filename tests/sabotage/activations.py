@@ -20,11 +20,6 @@ def swapped_leak(x, negative_slope=0.01):
     return np.where(x > 0, negative_slope, 1.0).astype(x.dtype)
 
 
-def hard_sigmoid(x):
-    """Take three straight lines for the sigmoid, cheap and flat at the ends."""
-    return np.clip(0.25 * x + 0.5, 0, 1)
-
-
 def all_of_the_gradient(grad_output, x, negative_slope):
     """Forget that only negative inputs tell something about the slope below zero."""
     positive = (x > 0).astype(x.dtype)
@@ -37,13 +32,13 @@ SABOTAGE = {
     "saturation-explodes": Patch(KERNELS, "ACTIVATIONS", steeper_than_one()),
     "relu-family-never-saturates": Patch(KERNELS, "leaky_relu_slope", lambda x, a=0.01: (x > 0).astype(x.dtype)),
     "sigmoid-not-centered": Patch(KERNELS, "sigmoid", np.tanh),
-    "exp-is-expensive": Patch(KERNELS, "sigmoid", hard_sigmoid),
+    "exp-is-expensive": Patch("numpy", "exp", np.square),  # costs one plain pass over the array
     "relu-cheap-unsaturated": Patch(KERNELS, "relu_slope", lambda x: ((x > 0) & (x < 6)).astype(x.dtype)),
     "relu-six-times-faster": Patch(KERNELS, "tanh_slope", lambda x: activations.sigmoid_slope(x)),
     "dead-relu": Patch(KERNELS, "relu_slope", lambda x: np.where(x > 0, 1.0, 0.01).astype(x.dtype)),
     "leaky-and-parametric-relu": Patch(KERNELS, "prelu_backward", all_of_the_gradient),
     "elu-near-zero-mean": Patch(KERNELS, "elu", lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.exp(x))),
-    "maxout-generalizes": Patch(KERNELS, "maxout", lambda x, pieces=2: x[..., :1]),
+    "maxout-generalizes": Patch(KERNELS, "maxout", lambda x, pieces=2: x[..., ::pieces]),
     "relu-plausible": Patch(KERNELS, "relu", lambda x: activations.softplus(x)),
     "tanh-zero-centered": Patch(KERNELS, "tanh", lambda x: activations.sigmoid(2 * x)),
     "relu-not-centered": Patch(KERNELS, "relu", np.abs),

@@ -59,6 +59,20 @@ def test_axe_would_find_something(visit):
     assert any(found.startswith("color-contrast") for found in violations(page))
 
 
+@pytest.mark.parametrize("path", ["", CHAPTER, "api/network/"])
+def test_the_keyboard_comes_to_the_text_before_the_navigation(visit, path):
+    page = visit(path)
+    stops = 0
+    while not page.evaluate("!!document.activeElement.closest('article')"):
+        page.keyboard.press("Tab")
+        stops += 1
+        assert stops <= 6
+    places = (".md-sidebar--primary", "article", ".md-sidebar--secondary")
+    left, text, right = (page.locator(place).bounding_box() for place in places)
+    assert left["x"] + left["width"] <= text["x"] + 1
+    assert text["x"] + text["width"] <= right["x"] + 1
+
+
 def test_the_first_tab_leads_past_the_frame_and_focus_is_seen(visit):
     page = visit(CHAPTER)
     page.keyboard.press("Tab")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import itertools
 import json
@@ -25,14 +26,19 @@ def test_vendored_files_are_those_that_were_fetched():
     listed = {name: digest for package in RECORD for name, digest in package["sha256"].items()}
     for name, digest in listed.items():
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest, name
-    found = {path.relative_to(ASSETS).as_posix() for folder in ("fonts",) for path in (ASSETS / folder).rglob("*.*")}
+    folders = (ASSETS / "fonts", ASSETS / "editor")
+    found = {path.relative_to(ASSETS).as_posix() for folder in folders for path in folder.rglob("*.*")}
     assert found == set(listed)
 
 
 def test_the_record_names_the_packages_of_the_script():
     assert [(entry["name"], entry["version"], entry["license"]) for entry in RECORD] == [
-        (package.name, package.version, package.license) for package in vendored.PACKAGES
+        (package.name, package.version, package.license) for package in (*vendored.PACKAGES, vendored.EDITOR)
     ]
+
+
+def test_the_editor_is_small():
+    assert len(gzip.compress((ASSETS / "editor" / "editor.js").read_bytes(), 9)) <= 150_000
 
 
 def test_each_vendored_package_brings_its_license():

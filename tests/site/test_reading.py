@@ -119,6 +119,44 @@ def test_references_to_equations_and_figures_land(visit):
         assert header - 1 <= top < 880
 
 
+@pytest.mark.parametrize("kind", ["here", "elsewhere"])
+def test_a_link_to_an_equation_shows_it(visit, kind):
+    page = visit(f"{CHAPTER}derivation/")
+    begins = "#" if kind == "here" else "../"
+    links = page.locator(f'a.reference--eqref[href^="{begins}"]')
+    target = links.last.get_attribute("href")
+    links.last.scroll_into_view_if_needed()
+    box = page.locator("#preview")
+    assert not box.is_visible()
+    links.last.hover()
+    box.wait_for()
+    assert box.locator("math").count() > 0
+    assert links.last.get_attribute("aria-describedby") == "preview"
+    shown = box.text_content()
+    assert box.bounding_box()["width"] <= WIDE
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    page.goto(page.url.split("#")[0] + target)
+    place = page.locator(f"[id='{target.partition('#')[2]}'] .equation__formula")
+    assert place.text_content() == shown
+
+
+def test_the_keyboard_sees_an_equation_too_and_one_in_sight_is_not_shown_twice(visit):
+    page = visit(f"{CHAPTER}derivation/")
+    box = page.locator("#preview")
+    for link in page.locator('a.reference--eqref[href^="#"]').all():
+        target = page.locator(f"[id='{link.get_attribute('href')[1:]}']")
+        link.scroll_into_view_if_needed()
+        page.keyboard.press("Shift")  # from here on the keyboard is what is used
+        link.focus()
+        page.wait_for_timeout(250)
+        edge = target.bounding_box()
+        in_sight = edge["y"] >= 0 and edge["y"] + edge["height"] <= 900
+        assert box.is_visible() != in_sight
+        page.evaluate("document.activeElement.blur()")
+        assert not box.is_visible()
+
+
 def test_what_is_closed_opens(visit):
     for kind, path in (("solution", PRACTICE), ("flashcard", PRACTICE), ("figure__details", CHAPTER)):
         page = visit(path)
@@ -245,6 +283,27 @@ def test_the_ledger_filters_says_how_many_and_keeps_its_state_in_the_address(vis
     page.get_by_role("button", name="Show all").click()
     page.wait_for_function("!location.hash")
     assert rows.count() == len(claims)
+
+
+def test_the_ledger_filters_by_words_of_the_claim_or_its_reason(visit):
+    claims = ledger.load(BOOK.ledger)
+    page = visit("claims/")
+    page.locator("#filter-words").press_sequentially("Relu half")
+    expected = [c for c in claims if all(word in f"{c.claim} {c.because}".lower() for word in ("relu", "half"))]
+    assert 0 < len(expected) < len(claims)
+    shown = set(page.locator(".ledger__row:visible").evaluate_all("all => all.map(row => row.id)"))
+    assert {claim.id for claim in expected} <= shown
+    assert len(shown) < len(claims) / 2
+    assert page.url.endswith("#words=Relu+half")
+    page.reload()
+    assert page.locator("#filter-words").input_value() == "Relu half"
+    assert page.locator(".ledger__row:visible").count() == len(shown)
+
+
+def test_each_claim_of_a_written_chapter_says_why_in_one_line(visit):
+    page = visit("claims/#state=settled")
+    rows = page.locator(".ledger__row:visible")
+    assert rows.count() == page.locator(".ledger__row:visible .ledger__because").count() > 0
 
 
 def test_the_ledger_filters_by_chapter_and_by_what_is_settled(visit):

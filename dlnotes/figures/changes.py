@@ -1,0 +1,254 @@
+"""What a reader may change of each figure: the range of each argument of its numbers, and a smaller form to begin with.
+
+An argument of one name has one range in all figures, in `RANGES`; where it means something else, or would take another
+size, the figure has its own in `OWN`. In the page Python is many times slower than at home: figures whose numbers would
+take long there begin with the arguments of `SMALLER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """The numbers that an argument may be.
+
+    Attributes:
+        low: The least.
+        high: The largest.
+        words: What the argument is.
+        whole: Whether it is a whole number.
+        counts: The least and the largest count of a list of numbers; `None` for one number.
+    """
+
+    low: float
+    high: float
+    words: str
+    whole: bool = True
+    counts: tuple[int, int] | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Say whether a number, or each of a list, lies in the range."""
+        if self.counts is not None:
+            least, most = self.counts
+            return least <= len(value) <= most and all(self._replace(counts=None).holds(one) for one in value)
+        return self.low <= value <= self.high and (not self.whole or value == int(value))
+
+
+def _real(low: float, high: float, words: str) -> Range:
+    return Range(low, high, words, whole=False)
+
+
+RANGES: Mapping[str, Range] = {
+    "batch": Range(2, 512, "examples in a batch"),
+    "before": Range(50, 3000, "steps before the change"),
+    "bins": Range(11, 101, "bars of the histogram"),
+    "checks": Range(100, 20_000, "checks, each along another direction"),
+    "count": Range(50, 1000, "inputs"),
+    "decay": _real(0, 0.1, "weight decay"),
+    "depth": Range(2, 60, "layers"),
+    "digit_splits": Range(2, 50, "ways to split the digits"),
+    "digits": Range(2, 10, "digits shown"),
+    "draws": Range(20, 500, "random draws for each point"),
+    "epochs": Range(1, 20, "passes over the training data"),
+    "every": Range(1, 50, "steps or layers from one measurement to the next"),
+    "examples": Range(20, 1000, "examples to train on"),
+    "fan_in": Range(16, 1024, "inputs of a unit"),
+    "fast_last": Range(100, 30_000, "steps of the faster rule"),
+    "fast_rate": _real(0.01, 2, "learning rate of the faster rule"),
+    "features": Range(2, 200, "features"),
+    "few": Range(5, 500, "examples of the smaller set"),
+    "held_out": Range(50, 1000, "examples held out"),
+    "hidden": Range(1, 16, "hidden layers"),
+    "inputs": Range(4, 400, "inputs of a unit"),
+    "largest": Range(2, 12, "largest number of units looked at together"),
+    "last": Range(200, 30_000, "steps"),
+    "limit": _real(1, 10, "how far the axis reaches to either side"),
+    "matrices": Range(2, 200, "random matrices"),
+    "measurements": Range(2, 12, "measurements"),
+    "networks": Range(2, 400, "networks, each with other random weights"),
+    "noise": _real(0, 5, "size of the noise"),
+    "number": Range(5, 1000, "random repetitions"),
+    "pixels": Range(2, 12, "pixels of a side"),
+    "points": Range(5, 1001, "points of a curve"),
+    "powers": Range(3, 9, "starting scales, each a tenth of the one before"),
+    "rate": _real(0.001, 2, "learning rate"),
+    "rates": Range(3, 12, "learning rates"),
+    "rows": Range(10, 2000, "inputs sent through a network"),
+    "runs": Range(2, 50, "runs, each with other random numbers"),
+    "samples": Range(10, 500, "repetitions"),
+    "seed": Range(0, 999_999, "which random numbers are drawn"),
+    "seeds": Range(2, 50, "runs, each with other random numbers"),
+    "size": Range(4, 256, "rows and columns of a matrix"),
+    "steps": Range(10, 2000, "steps"),
+    "strength": _real(0.0001, 1, "strength of weight decay"),
+    "tables": Range(4, 200, "tables of data"),
+    "test": Range(20, 500, "examples to test on"),
+    "train": Range(100, 1200, "examples to train on"),
+    "units": Range(2, 200, "hidden units"),
+    "width": Range(2, 512, "units in each layer"),
+}
+
+_WIDTHS = Range(2, 1600, "widths of the hidden layer", counts=(2, 20))
+_SIZES = Range(2, 1024, "sizes of a batch", counts=(2, 12))
+
+# By figure: what an argument is there, if not what its name says above.
+OWN: Mapping[str, Mapping[str, Range]] = {
+    "activations/gallery": {"negative_slopes": Range(0, 1, "two slopes left of 0", whole=False, counts=(2, 2))},
+    "activations/race": {
+        "hidden": Range(1, 8, "three numbers of hidden layers", counts=(3, 3)),
+        "target": _real(0.01, 0.5, "loss at which the race is won"),
+    },
+    "activations/zig-zag": {
+        "seeds": Range(2, 1000, "runs, each with other random numbers"),
+        "shown": Range(4, 60, "steps shown"),
+    },
+    "activations/revival": {
+        "seeds": Range(2, 100, "runs, each with other random numbers"),
+        "rates": Range(0.01, 5, "learning rates: first, and after the units are dead", whole=False, counts=(2, 2)),
+        "first": Range(2, 200, "steps at the first rate"),
+    },
+    "batch_normalization/explosion": {
+        "batches": _SIZES,
+        "short": Range(2, 60, "layers of the shorter network"),
+    },
+    "batch_normalization/batch-noise": {"sizes": _SIZES},
+    "batch_normalization/inference": {"sizes": _SIZES},
+    "batch_normalization/sight": {"examples": Range(2, 20, "examples in the batch")},
+    "batch_normalization/noisy": {"scale": _real(0.1, 2, "size of the noise in the scale")},
+    "batch_normalization/grid": {
+        "rates": Range(0.0001, 10, "learning rates", whole=False, counts=(2, 9)),
+        "scales": Range(0.01, 20, "factors on the starting weights", whole=False, counts=(2, 12)),
+    },
+    "batch_normalization/depth": {
+        "depths": Range(1, 40, "numbers of hidden layers", counts=(2, 8)),
+        "rates": Range(0.001, 2, "two learning rates", whole=False, counts=(2, 2)),
+    },
+    "batch_normalization/groups": {"sizes": Range(2, 100, "sizes of a batch", counts=(2, 8))},
+    "gradient_checking/two-vs": {"steps": Range(5, 60, "step sizes of the difference quotient")},
+    "gradient_checking/complex-step": {"steps": Range(4, 40, "step sizes of the difference quotient")},
+    "gradient_checking/precision": {"bits": Range(6, 50, "bits of the numbers computed with", counts=(3, 10))},
+    "gradient_checking/kinks": {"batches": Range(1, 256, "three sizes of a batch", counts=(3, 3))},
+    "initialization/trainability": {"depths": Range(1, 30, "numbers of layers", counts=(2, 10))},
+    "initialization/width-transfer": {"widths": Range(8, 512, "widths", counts=(2, 6))},
+    "objective/surrogates": {
+        "lowest": _real(-5, 0, "left end of the axis"),
+        "highest": _real(1, 6, "right end of the axis"),
+    },
+    "objective/graph": {
+        "weight": _real(-5, 5, "the weight"),
+        "value": _real(-5, 5, "the input"),
+        "bias": _real(-5, 5, "the bias"),
+        "label": _real(-5, 5, "the label"),
+    },
+    "objective/calibration": {"hidden": Range(2, 128, "hidden units")},
+    "objective/staircase": {
+        "hidden": Range(2, 128, "hidden units"),
+        "networks": Range(100, 5000, "networks, each with other random weights"),
+        "points": Range(100, 3000, "points of a curve"),
+    },
+    "objective/after-zero": {"hidden": Range(2, 128, "hidden units")},
+    "objective/capacity": {"widths": _WIDTHS, "tested": Range(50, 1000, "examples to test on")},
+    "objective/halting": {"hidden": Range(2, 128, "hidden units")},
+    "objective/sure-and-wrong": {"hidden": Range(2, 128, "hidden units")},
+    "preprocessing/leak": {
+        "counts": Range(4, 200, "numbers of examples", counts=(2, 10)),
+        "features": Range(2, 1000, "numbers of features", counts=(2, 6)),
+    },
+    "preprocessing/refit": {
+        "sizes": Range(2, 89, "sizes of a batch", counts=(2, 10)),
+        "drifts": Range(0, 8, "how far the data move, in standard deviations", whole=False, counts=(2, 12)),
+    },
+    "symmetry_breaking/rounding": {"start": Range(1, 200, "steps that are left out of the drawing")},
+    "vanishing_exploding/lyapunov": {
+        "least": Range(1, 50, "first step of the fit"),
+        "most": Range(2, 100, "last step of the fit"),
+        "size": Range(2, 16, "rows and columns of a matrix"),
+    },
+    "vanishing_exploding/reach": {"layers": Range(2, 40, "numbers of layers", counts=(2, 6))},
+}
+
+SMALLER: Mapping[str, Mapping[str, Any]] = {
+    "activations/growth": {"width": 30, "depth": 10, "networks": 2},
+    "activations/signs": {"networks": 2, "largest": 7, "units": 40},
+    "activations/centering": {"networks": 3},
+    "activations/moments": {"width": 100, "networks": 3},
+    "activations/race": {"hidden": (1, 2, 3), "width": 4, "seeds": 2, "epochs": 1, "target": 0.5},
+    "activations/zig-zag": {"seeds": 100},
+    "activations/dead-units": {"width": 16, "seeds": 3, "epochs": 1, "rates": 4},
+    "activations/revival": {"seeds": 10},
+    "batch_normalization/explosion": {"width": 64, "networks": 2, "batches": (4, 16, 64), "batch": 64},
+    "batch_normalization/batch-noise": {"draws": 60},
+    "batch_normalization/inference": {"seeds": 2, "sizes": (2, 8, 32), "steps": 150},
+    "batch_normalization/weights": {"steps": 300, "every": 10, "seeds": 2},
+    "batch_normalization/landscape": {"width": 24, "steps": 60, "seeds": 2},
+    "batch_normalization/noisy": {"width": 24, "steps": 60, "seeds": 2},
+    "batch_normalization/grid": {"width": 16, "seeds": 2, "steps": 20},
+    "batch_normalization/depth": {"depths": (2, 4, 8), "width": 16, "seeds": 2, "steps": 30},
+    "batch_normalization/groups": {"sizes": (2, 10, 50), "width": 16, "seeds": 2, "steps": 60},
+    "gradient_checking/two-vs": {"seeds": 2, "steps": 14},
+    "gradient_checking/least-errors": {"seeds": 2},
+    "gradient_checking/complex-step": {"seeds": 2, "steps": 8},
+    "gradient_checking/precision": {"seeds": 2, "bits": (8, 17, 32)},
+    "gradient_checking/bug-gallery": {"networks": 2},
+    "gradient_checking/bugs-learn": {"width": 8, "steps": 60, "seeds": 2},
+    "gradient_checking/directions": {"checks": 2000},
+    "gradient_checking/kinks": {"networks": 2, "points": 5},
+    "gradient_checking/layers": {"networks": 2, "points": 5},
+    "initialization/tanh-histograms": {"width": 100, "rows": 200, "networks": 2},
+    "initialization/relu-depth": {"width": 50, "networks": 50},
+    "initialization/singular-values": {"size": 30, "matrices": 10, "networks": 2},
+    "initialization/pytorch-default": {"width": 100, "networks": 5},
+    "initialization/tanh-variance": {"width": 100, "networks": 4},
+    "initialization/assumptions": {"networks": 10},
+    "initialization/signals-alike": {"width": 60, "count": 100, "networks": 2},
+    "initialization/trainability": {"depths": (2, 4, 8), "width": 12, "steps": 30},
+    "initialization/race": {"depth": 4, "width": 12, "seeds": 2, "steps": 40},
+    "initialization/width-transfer": {"widths": (16, 32), "hidden": 2, "seeds": 2, "steps": 20},
+    "objective/max-margin": {"last": 2000, "fast_last": 300},
+    "objective/calibration": {"hidden": 16, "seeds": 2, "steps": 200},
+    "objective/staircase": {"networks": 600, "points": 600},
+    "objective/after-zero": {"examples": 100, "seeds": 2, "last": 600},
+    "objective/capacity": {"widths": (10, 40, 110, 200, 330, 700), "seeds": 2},
+    "objective/halting": {"seeds": 3, "last": 600},
+    "objective/sure-and-wrong": {"hidden": 16, "seeds": 2, "before": 300, "steps": 200},
+    "preprocessing/layers": {"width": 12, "seeds": 3, "steps": 100},
+    "preprocessing/epsilon": {"train": 300, "number": 5, "points": 6},
+    "preprocessing/few-rows": {"number": 20, "digit_splits": 4},
+    "preprocessing/leak": {"counts": (6, 15, 40, 100), "number": 100, "features": (10, 100, 300), "draws": 30},
+    "preprocessing/tables-images": {"tables": 8},
+    "symmetry_breaking/equal-start": {"examples": 100, "steps": 90, "seeds": 3},
+    "symmetry_breaking/rounding": {"runs": 2, "steps": 200},
+    "symmetry_breaking/optimizers": {"runs": 2, "steps": 200, "examples": 40, "units": 4},
+    "symmetry_breaking/late-noise": {"examples": 200, "runs": 2, "steps": 100},
+    "symmetry_breaking/escape-time": {"runs": 6},
+    "vanishing_exploding/factors": {"width": 40, "rows": 20, "networks": 4},
+    "vanishing_exploding/transient": {"size": 40, "matrices": 8},
+    "vanishing_exploding/jacobians": {"depth": 31, "width": 16, "networks": 2},
+    "vanishing_exploding/weight-scale": {"depth": 15, "width": 24, "rows": 10, "networks": 2},
+    "vanishing_exploding/skips": {"width": 50, "rows": 20, "networks": 4},
+    "vanishing_exploding/remedies": {"depth": 4, "width": 8, "seeds": 2, "steps": 15},
+    "vanishing_exploding/reach": {"layers": (2, 4), "width": 8, "seeds": 2, "steps": 20},
+    "vanishing_exploding/live": {"depth": 4, "width": 12, "steps": 25},
+}
+
+
+def ranges(figure: str, names: tuple[str, ...]) -> dict[str, Range]:
+    """Give the range of each argument of a figure.
+
+    Args:
+        figure: The chapter and the figure, `chapter/figure`.
+        names: The arguments of the function that gives its numbers.
+
+    Returns:
+        The ranges by name.
+
+    Raises:
+        ValueError: If an argument has no range.
+    """
+    own = OWN.get(figure, {})
+    lacking = [name for name in names if name not in own and name not in RANGES]
+    if lacking:
+        raise ValueError(f"dlnotes/figures/changes.py has no range for {', '.join(lacking)} of {figure}")
+    return {name: own.get(name) or RANGES[name] for name in names}

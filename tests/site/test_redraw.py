@@ -1,0 +1,229 @@
+"""Figures that are drawn again in the page: with the reader's numbers, in the page's theme and width, and stopped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from dlnotes.book import drawing, figure_forms, layout, redrawing
+from tests.site.conftest import NARROW, ROOT, WIDE, has_python
+from tests.site.test_access import violations
+
+BOOK = layout.Layout(ROOT)
+CHAPTER = "chapters/activations/"
+SECONDS = 120_000  # milliseconds that something may take at most, on a busy machine
+
+pytestmark = pytest.mark.skipif(not has_python(), reason="Python for the pages is out of reach, or RUN=0")
+
+
+def opened(page, name: str):
+    figure = page.locator(f"#figure-{name}")
+    figure.locator(".figure__change").click()
+    figure.locator(".redraw").wait_for()
+    return figure
+
+
+def write(figure, **changed) -> None:
+    for name, value in changed.items():
+        figure.get_by_label(name, exact=True).fill(str(value))
+
+
+def state(page, figure) -> str:
+    """Wait until a drawing has ended, and give what the form says of it."""
+    form = figure.locator(".redraw")
+    ended = "e => e.dataset.state && e.dataset.state !== 'busy'"
+    page.wait_for_function(ended, arg=form.element_handle(), timeout=SECONDS)
+    return form.locator(".redraw__status").inner_text()
+
+
+def shown(figure) -> str:
+    """Give the drawing that stands in the place of the book's."""
+    address = figure.locator(".figure__image--again").get_attribute("src")
+    return urllib.parse.unquote(address.removeprefix("data:image/svg+xml,"))
+
+
+def expected(name: str, wide: bool, theme: str, **changed) -> str:
+    """Draw the same at home."""
+    form = figure_forms.form(BOOK, drawing.Figure("activations", name))
+    arguments = {field["name"]: field["first"] for field in form["fields"]} | changed
+    asked = {"module": form["module"], "function": form["function"], "arguments": arguments}
+    return json.loads(redrawing.run(json.dumps(asked | {"theme": theme, "wide": wide}), print))["svg"]
+
+
+def paths(svg: str) -> dict[str, np.ndarray]:
+    """Give the corners of the path of each mark, by the name of the numbers that it shows, as parts of its axes.
+
+    Two versions of matplotlib give the axes another place and size, by some points.
+    """
+    frame = r'<clipPath id="(\w+)">\s*<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"/>'
+    axes = {name: np.array(numbers, dtype=float) for name, *numbers in re.findall(frame, svg)}
+    mark = r'<g id="([a-z_]+(?:\[[^"]*)?)">\s*<path d="([^"]*)" clip-path="url\(#(\w+)\)"'
+    corners = {name: (re.findall(r"[ML] (\S+) (\S+)", d), axes[clip]) for name, d, clip in re.findall(mark, svg)}
+    return {name: (np.array(d, dtype=float) - rect[:2]) / rect[2:] for name, (d, rect) in corners.items()}
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Give how far a corner of one path lies from the other path at most: what is straight may have fewer corners."""
+    start, step = other[:-1], np.diff(other, axis=0)
+    length = np.maximum((step**2).sum(-1), 1e-12)
+    along = np.clip(((one[:, None] - start) * step).sum(-1) / length, 0, 1)
+    return np.linalg.norm(one[:, None] - start - along[..., None] * step, axis=-1).min(-1).max()
+
+
+def farthest(svg: str, other: str) -> float:
+    """Give the largest distance between the paths of one drawing and of another, as part of the axes."""
+    one, two = paths(svg), paths(other)
+    assert one
+    if one.keys() != two.keys():
+        return np.inf
+    return max(max(distance(one[name], two[name]), distance(two[name], one[name])) for name in one)
+
+
+@pytest.fixture(scope="module")
+def studio(browser, address):
+    """Give one page whose worker draws all that these tests ask for, and is not started anew for each."""
+    context, complaints = browser.new_context(viewport={"width": WIDE, "height": 900}), []
+    context.route("**/*", lambda route: route.continue_() if address in route.request.url else route.abort())
+    page = context.new_page()
+    page.set_default_timeout(SECONDS)
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address + CHAPTER)
+    yield page
+    context.close()
+    assert not complaints
+
+
+LOADED = "() => performance.getEntriesByType('resource').map(e => e.name)"
+
+
+def test_nothing_is_loaded_before_the_first_press_and_matplotlib_with_the_first_draw(studio):
+    requests = []
+    studio.context.on("request", lambda request: requests.append(request.url))
+    assert not [name for name in studio.evaluate(LOADED) if "redraw.js" in name or "/python/" in name]
+    figure = opened(studio, "forms")
+    assert [name for name in studio.evaluate(LOADED) if name.endswith("redraw.js")]
+    assert not [name for name in requests if "matplotlib" in name or "pyodide" in name]
+    figure.get_by_text("Draw", exact=True).click()
+    assert state(studio, figure).startswith("Drawn in ")
+    assert [name for name in requests if "/python/matplotlib-" in name]
+    figure.get_by_text("Reset", exact=True).click()
+    figure.locator(".figure__change").click()
+    assert figure.locator(".redraw").is_hidden()
+
+
+CHANGES = [
+    ("forms", {"points": 41, "limit": 3.5}),
+    ("zig-zag", {"seed": 3, "seeds": 50}),
+    ("centering", {"depth": 5, "seed": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "changed"), CHANGES)
+def test_a_figure_is_drawn_with_the_numbers_asked_for(studio, name, changed):
+    figure = opened(studio, name)
+    write(figure, **changed)
+    figure.get_by_text("Draw", exact=True).click()
+    said = state(studio, figure)
+    assert said.startswith("Drawn in ")
+    assert all(f"{word} {value}" in said for word, value in changed.items())
+    svg = shown(figure)
+    assert farthest(svg, expected(name, True, "light", **changed)) < 0.005
+    assert farthest(svg, BOOK.figure("activations", name, "wide", "light").read_text("utf-8")) > 0.02
+    assert figure.locator("picture").is_hidden()
+    figure.get_by_text("Reset", exact=True).click()
+    assert figure.locator("picture").is_visible()
+    assert not figure.locator(".figure__image--again").count()
+    assert figure.get_by_label("seed" if "seed" in changed else "points", exact=True).input_value() in ("0", "601")
+    figure.locator(".figure__change").click()
+
+
+def test_a_drawing_follows_the_theme_and_the_width_of_the_page(studio):
+    figure = opened(studio, "forms")
+    write(figure, points=31)
+    figure.get_by_text("Draw", exact=True).click()
+    state(studio, figure)
+    studio.set_viewport_size({"width": NARROW, "height": 844})
+    studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
+    studio.wait_for_function("document.querySelector('#figure-forms .redraw').dataset.state === 'busy'")
+    state(studio, figure)
+    dark = expected("forms", False, "dark", points=31)
+    studio.wait_for_function(
+        "color => decodeURIComponent(document.querySelector('.figure__image--again').src).includes(color)",
+        arg=re.search(r"stroke: (#[0-9a-f]{6})", dark)[1],
+    )
+    assert farthest(shown(figure), dark) < 0.005
+    assert figure.locator(".figure__image--again").get_attribute("width") == "340"
+    studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'default')")
+    studio.set_viewport_size({"width": WIDE, "height": 900})
+    figure.get_by_text("Reset", exact=True).click()
+    figure.locator(".figure__change").click()
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "value", "words"),
+    [
+        ("forms", "points", "0", "points must be a whole number from 5 to 1001, got 0"),
+        ("forms", "limit", "", "limit must be a number from 1 to 10, got nothing"),
+        ("race", "hidden", "1, 2", "hidden must be 3 whole numbers from 1 to 8, with commas between, got 1, 2"),
+        ("race", "hidden", "1, 2, x", "hidden must be 3 whole numbers from 1 to 8, with commas between, got 1, 2, x"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_rule(studio, name, argument, value, words):
+    figure = opened(studio, name)
+    write(figure, **{argument: value})
+    figure.get_by_text("Draw", exact=True).click()
+    assert state(studio, figure) == words
+    assert figure.get_by_label(argument, exact=True).get_attribute("aria-invalid") == "true"
+    figure.get_by_text("Reset", exact=True).click()
+    figure.locator(".figure__change").click()
+
+
+def test_what_takes_too_long_begins_smaller_and_says_so(studio):
+    figure = opened(studio, "race")
+    said = figure.locator(".redraw__note").inner_text()
+    assert "begins smaller. In the book: " in said
+    assert "epochs 6" in said
+    assert figure.get_by_label("epochs", exact=True).input_value() == "1"
+    figure.locator(".figure__change").click()
+
+
+def test_stop_ends_a_drawing_and_the_next_one_is_drawn(studio):
+    figure = opened(studio, "race")
+    write(figure, hidden="6, 7, 8", width=256, seeds=50, epochs=20, target=0.01)
+    figure.get_by_text("Draw", exact=True).click()
+    figure.get_by_text("Drawing", exact=True).wait_for()
+    figure.get_by_text("Stop", exact=True).click()
+    assert state(studio, figure) == "Stopped"
+    figure.locator(".figure__change").click()
+    other = opened(studio, "forms")
+    other.get_by_text("Draw", exact=True).click()
+    assert state(studio, other).startswith("Drawn in ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_an_open_form(visit, scheme):
+    page = visit(CHAPTER, WIDE, scheme)
+    figure = opened(page, "race")
+    write(figure, epochs=0)
+    figure.get_by_text("Draw", exact=True).click()
+    state(page, figure)
+    assert not violations(page)
+
+
+def test_what_a_page_loads_for_it_is_small(site):
+    assert len(gzip.compress((site / "assets/js/redraw.js").read_bytes())) <= 8_000
+    assert len(gzip.compress((site / "assets/python/figures.json").read_bytes())) <= 12_000
+
+
+def test_without_python_the_press_says_what_is_missing(visit):
+    page = visit(CHAPTER)
+    page.evaluate("document.getElementById('run-script').dataset.python = 'no'")
+    figure = page.locator("#figure-forms")
+    figure.locator(".figure__change").click()
+    assert "RUN=0" in figure.locator(".redraw__status").inner_text()

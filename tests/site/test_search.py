@@ -1,0 +1,89 @@
+"""What a learner types leads to the page that she wants: the first result of each query."""
+
+from __future__ import annotations
+
+HOME_OF = {
+    "activations": ["dead relu", "dying relu", "leaky relu slope", "sigmoid saturates", "gelu"],
+    "batch_normalization": ["batchnorm eval mode", "normalisation", "running mean", "internal covariate shift"],
+    "gradient_checking": ["gradcheck", "gradient check", "numerical gradient", "finite differences"],
+    "initialization": [
+        "he initialization",
+        "kaiming",
+        "xavier",
+        "glorot",
+        "initialisation",
+        "orthogonal initialisation",
+    ],
+    "objective": ["softmax gradient", "log-sum-exp", "cross entropy"],
+    "preprocessing": ["whitening", "pca", "standardise"],
+    "symmetry_breaking": ["why zero init bad", "all weights the same"],
+    "vanishing_exploding": ["loss is NaN", "vanishing gradient", "exploding gradients", "learning rate too high"],
+}
+# What no chapter is written for yet leads to the functions.
+REFERENCE_OF = {
+    "adaptive_methods": ["adam epsilon"],
+    "momentum": ["nesterov"],
+}
+# Nor for this, where the ledger has what the notes say.
+LEDGER_OF = {"": ["regularisation"]}
+WANTED = {
+    query: f"{folder}/{name}"
+    for folder, names in (("chapters", HOME_OF), ("api", REFERENCE_OF), ("claims", LEDGER_OF))
+    for name, queries in names.items()
+    for query in queries
+}
+
+
+def first_results(page, queries) -> dict[str, list[str]]:
+    """Ask each query and give the addresses of the first three results."""
+    field = page.locator("[data-md-component=search-query]")
+    link = page.locator(".md-search-result__link")
+    found = {}
+    field.click()
+    for query in queries:
+        field.fill(query)
+        field.press("End")  # the field is read when a key goes up
+        link.first.wait_for()
+        found[query] = [
+            address.split("?")[0] for address in link.evaluate_all("all => all.slice(0, 3).map(e => e.href)")
+        ]
+        field.fill("")
+        field.press("End")
+        link.first.wait_for(state="detached")
+    return found
+
+
+def test_a_learner_finds_the_right_page_first(visit, address):
+    assert len(WANTED) >= 30
+    found = first_results(visit(""), WANTED)
+    wrong = {
+        query: [each.removeprefix(address) for each in found[query]]
+        for query, wanted in WANTED.items()
+        if not found[query][0].startswith(address + wanted)
+    }
+    assert not wrong
+
+
+def test_a_result_leads_to_its_place(visit):
+    page = visit("")
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type("kaiming", delay=10)
+    page.locator(".md-search-result__link").first.click()
+    page.wait_for_url("**/chapters/initialization/**")
+
+
+def test_what_was_searched_for_is_marked_on_the_page_found(visit):
+    page = visit("chapters/initialization/?h=kaiming+he")
+    assert page.evaluate("CSS.highlights.get('searched').size") > 3
+    assert page.evaluate("[...CSS.highlights.get('searched')].every(range => /^(kaiming|he)$/i.test(String(range)))")
+    assert visit("chapters/initialization/").evaluate("CSS.highlights.has('searched')") is False
+
+
+def test_the_index_is_fetched_when_it_is_wanted(visit):
+    page = visit("chapters/gradient_checking/")
+    asked = "performance.getEntriesByType('resource').some(entry => entry.name.endsWith('search_index.json'))"
+    assert not page.evaluate(asked)
+    page.locator("[data-md-component=search-query]").click()
+    page.keyboard.type("relu", delay=20)
+    page.locator(".md-search-result__link").first.wait_for()
+    assert page.evaluate(asked)

@@ -55,7 +55,7 @@ bench: $(VENV)/.bench  ## time the kernels beside their peers, for the page on b
 	$(PY) -m benchmarks $(BENCH)
 
 lighthouse: site $(VENV)/.test  ## Lighthouse on a telephone: home, the claims, the heaviest chapter (needs Node; a quiet machine)
-	$(RUN) -m tests.site.lighthouse $(LIGHTHOUSE)
+	$(PY) -m tests.site.lighthouse $(LIGHTHOUSE)
 
 mutants: $(VENV)/.test  ## break 600 places of the kernels, one at a time, and count what the tests notice (about an hour)
 	$(PY) -m tests.mutation $(MUTANTS)

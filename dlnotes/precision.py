@@ -7,8 +7,8 @@ neither is imported.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 
@@ -46,9 +46,8 @@ def rounded_once(argument: str) -> Callable[[Callable], Callable]:
         A decorator.
     """
 
-    def decorate(function: FunctionType) -> Callable:
-        code = function.__code__  # a signature takes long to ask for
-        place = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]).index(argument)
+    def decorate(function: Callable) -> Callable:
+        place = list(inspect.signature(function).parameters).index(argument)
 
         @functools.wraps(function)
         def computed(*arguments: Any, **options: Any) -> Any:

@@ -667,7 +667,7 @@ def test_correlation_slope_at_one_is_the_factor_on_the_gradient():
 
 def test_fixed_points_of_the_correlation():
     """ReLU's factor at 1 is 1 and the sigmoid's is below: everything becomes alike. SELU and tanh bring all to 0."""
-    for name, expected in {"relu": 1, "sigmoid": 1, "softplus": 1, "tanh": 0, "selu": 0, "identity": 1}.items():
+    for name, expected in {"relu": 1, "sigmoid": 1, "softplus": 1, "tanh": 0, "selu": 0}.items():
         assert initialization.correlation_fixed_point(name) == expected
     for name in ("elu", "gelu", "silu"):
         point = initialization.correlation_fixed_point(name)
@@ -682,8 +682,25 @@ def test_fixed_points_of_the_correlation():
         point = initialization.correlation_fixed_point("gelu", variance)
         assert initialization.correlation_map("gelu", point, variance) == pytest.approx(point, abs=1e-9)
         assert abs(point - initialization.correlation_fixed_point("gelu")) > 0.05
+    # A linear layer keeps every correlation, and one that bends by nothing measurable does, too.
+    assert initialization.correlation_map("identity", 0.3) == pytest.approx(0.3, abs=1e-12)
+    assert math.isnan(initialization.correlation_fixed_point("identity"))
+    assert math.isnan(initialization.correlation_fixed_point("tanh", 1e-6))
+    assert initialization.correlation_fixed_point("tanh", 1e-3) == 0
     # Small pre-activations leave tanh nearly linear, and its factor at 1 just above 1: inputs come apart slowly.
     assert 1 < initialization.correlation_map_slope("tanh", 1.0, 0.01) < 1.0003
+
+
+def test_biases_hold_the_variance_of_a_wide_gelu_network():
+    """The pair that the page gives: a fixed point near 5, just stable, with a factor of 1 on the gradient."""
+    weights, biases = 1.966, 0.2144
+    for start in (4.0, 6.0):
+        v = start
+        for _ in range(1500):
+            v = weights * float(initialization.second_moment_map("gelu", v)) + biases
+        assert v == pytest.approx(5, abs=0.2)
+    assert weights * initialization.moment_map_slope("gelu", v) == pytest.approx(0.99, abs=2e-3)
+    assert weights * initialization.slope_moment("gelu", v) == pytest.approx(1, abs=1e-3)
 
 
 def test_mean_cosine_is_the_mean_over_all_pairs():

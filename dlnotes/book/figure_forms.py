@@ -33,8 +33,8 @@ def form(layout: layouts.Layout, figure: drawing.Figure) -> dict[str, Any] | Non
         figure: The figure.
 
     Returns:
-        `module` and `function` of the numbers; `smaller`, whether the form begins with less than the book's; `fields`,
-        of each argument `name`, `book`, `first`, and its range.
+        `module` and `function` of the numbers; `smaller`, whether the form begins with less than the book's; `held`,
+        the names of what stays as it is; `fields`, of each other argument `name`, `book`, `first`, and its range.
 
     Raises:
         ValueError: If an argument has no range.
@@ -53,7 +53,8 @@ def form(layout: layouts.Layout, figure: drawing.Figure) -> dict[str, Any] | Non
         for name, allowed in changes.ranges(str(figure), tuple(defaults)).items()
     ]
     module = drawing.path_of(layout, figure).stem
-    return {"module": module, "function": figure.function, "smaller": bool(smaller), "fields": fields}
+    held = list(changes.HELD.get(str(figure), ()))
+    return {"module": module, "function": figure.function, "smaller": bool(smaller), "held": held, "fields": fields}
 
 
 def _plain(value: Any) -> Any:

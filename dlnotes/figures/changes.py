@@ -45,7 +45,7 @@ RANGES: Mapping[str, Range] = {
     "before": Range(50, 3000, "steps before the change"),
     "bins": Range(11, 101, "bars of the histogram"),
     "checks": Range(100, 20_000, "checks, each along another direction"),
-    "count": Range(50, 1000, "inputs"),
+    "count": Range(50, 1000, "images"),
     "decay": _real(0, 0.1, "weight decay"),
     "depth": Range(2, 60, "layers"),
     "digit_splits": Range(2, 50, "ways to split the digits"),
@@ -55,14 +55,12 @@ RANGES: Mapping[str, Range] = {
     "every": Range(1, 50, "steps or layers from one measurement to the next"),
     "examples": Range(20, 1000, "examples to train on"),
     "fan_in": Range(16, 1024, "inputs of a unit"),
-    "fast_last": Range(100, 30_000, "steps of the faster rule"),
-    "fast_rate": _real(0.01, 2, "learning rate of the faster rule"),
+    "fast_last": Range(100, 30_000, "steps of the faster descent"),
+    "fast_rate": _real(0.01, 2, "learning rate of the faster descent"),
     "features": Range(2, 200, "features"),
-    "few": Range(5, 500, "examples of the smaller set"),
     "held_out": Range(50, 1000, "examples held out"),
     "hidden": Range(1, 16, "hidden layers"),
     "inputs": Range(4, 400, "inputs of a unit"),
-    "largest": Range(2, 12, "largest number of units looked at together"),
     "last": Range(200, 30_000, "steps"),
     "limit": _real(1, 10, "how far the axis reaches to either side"),
     "matrices": Range(2, 200, "random matrices"),
@@ -70,19 +68,17 @@ RANGES: Mapping[str, Range] = {
     "networks": Range(2, 400, "networks, each with other random weights"),
     "noise": _real(0, 5, "size of the noise"),
     "number": Range(5, 1000, "random repetitions"),
-    "pixels": Range(2, 12, "pixels of a side"),
     "points": Range(5, 1001, "points of a curve"),
-    "powers": Range(3, 9, "starting scales, each a tenth of the one before"),
+    "powers": Range(3, 9, "scales of the start, from 0.001 to 0.1"),
     "rate": _real(0.001, 2, "learning rate"),
     "rates": Range(3, 12, "learning rates"),
     "rows": Range(10, 2000, "inputs sent through a network"),
     "runs": Range(2, 50, "runs, each with other random numbers"),
-    "samples": Range(10, 500, "repetitions"),
     "seed": Range(0, 999_999, "which random numbers are drawn"),
     "seeds": Range(2, 50, "runs, each with other random numbers"),
     "size": Range(4, 256, "rows and columns of a matrix"),
     "steps": Range(10, 2000, "steps"),
-    "strength": _real(0.0001, 1, "strength of weight decay"),
+    "strength": _real(0.0001, 1, "strength of the weight penalty"),
     "tables": Range(4, 200, "tables of data"),
     "test": Range(20, 500, "examples to test on"),
     "train": Range(100, 1200, "examples to train on"),
@@ -90,51 +86,57 @@ RANGES: Mapping[str, Range] = {
     "width": Range(2, 512, "units in each layer"),
 }
 
-_WIDTHS = Range(2, 1600, "widths of the hidden layer", counts=(2, 20))
 _SIZES = Range(2, 1024, "sizes of a batch", counts=(2, 12))
 
 # By figure: what an argument is there, if not what its name says above.
 OWN: Mapping[str, Mapping[str, Range]] = {
     "activations/gallery": {"negative_slopes": Range(0, 1, "two slopes left of 0", whole=False, counts=(2, 2))},
-    "activations/race": {
-        "hidden": Range(1, 8, "three numbers of hidden layers", counts=(3, 3)),
-        "target": _real(0.01, 0.5, "loss at which the race is won"),
+    "activations/growth": {"depth": Range(5, 60, "layers")},
+    "activations/revival": {
+        "seeds": Range(2, 100, "runs, each with other random numbers"),
+        "rates": Range(0.01, 5, "learning rates: until units die, and after", whole=False, counts=(2, 2)),
+        "first": Range(2, 200, "steps at the first rate"),
+    },
+    "activations/signs": {
+        "units": Range(2, 200, "units on random inputs"),
+        "largest": Range(2, 10, "the largest batch, as a power of 2"),
     },
     "activations/zig-zag": {
         "seeds": Range(2, 1000, "runs, each with other random numbers"),
-        "shown": Range(4, 60, "steps shown"),
+        "shown": Range(4, 60, "steps of the path that is drawn"),
     },
-    "activations/revival": {
-        "seeds": Range(2, 100, "runs, each with other random numbers"),
-        "rates": Range(0.01, 5, "learning rates: first, and after the units are dead", whole=False, counts=(2, 2)),
-        "first": Range(2, 200, "steps at the first rate"),
+    "batch_normalization/batch-noise": {"sizes": _SIZES},
+    "batch_normalization/depth": {
+        "depths": Range(1, 40, "numbers of hidden layers", counts=(2, 8)),
+        "rates": Range(0.001, 2, "learning rates, of which the best counts", whole=False, counts=(1, 4)),
     },
     "batch_normalization/explosion": {
         "batches": _SIZES,
-        "short": Range(2, 60, "layers of the shorter network"),
+        "short": Range(5, 60, "layers of the networks whose batch is changed"),
     },
-    "batch_normalization/batch-noise": {"sizes": _SIZES},
-    "batch_normalization/inference": {"sizes": _SIZES},
-    "batch_normalization/sight": {"examples": Range(2, 20, "examples in the batch")},
-    "batch_normalization/noisy": {"scale": _real(0.1, 2, "size of the noise in the scale")},
-    "batch_normalization/grid": {
-        "rates": Range(0.0001, 10, "learning rates", whole=False, counts=(2, 9)),
-        "scales": Range(0.01, 20, "factors on the starting weights", whole=False, counts=(2, 12)),
+    "batch_normalization/inference": {"sizes": Range(2, 64, "sizes of a batch", counts=(2, 12))},
+    "batch_normalization/noisy": {
+        "steps": Range(60, 1000, "steps"),
+        "every": Range(5, 20, "steps from one measurement to the next"),
+        "scale": _real(0.1, 2, "starting weights, as a part of He's"),
     },
-    "batch_normalization/depth": {
-        "depths": Range(1, 40, "numbers of hidden layers", counts=(2, 8)),
-        "rates": Range(0.001, 2, "two learning rates", whole=False, counts=(2, 2)),
+    "batch_normalization/sight": {
+        "examples": Range(2, 20, "examples in the batch"),
+        "features": Range(4, 20, "features, an even number"),
+        "pixels": Range(2, 12, "pixels of a feature"),
     },
-    "batch_normalization/groups": {"sizes": Range(2, 100, "sizes of a batch", counts=(2, 8))},
-    "gradient_checking/two-vs": {"steps": Range(5, 60, "step sizes of the difference quotient")},
-    "gradient_checking/complex-step": {"steps": Range(4, 40, "step sizes of the difference quotient")},
+    "batch_normalization/shifted-fits": {"samples": Range(10, 500, "samples, each fitted by itself")},
+    "gradient_checking/complex-step": {"steps": Range(7, 40, "step sizes of the difference quotient")},
     "gradient_checking/precision": {"bits": Range(6, 50, "bits of the numbers computed with", counts=(3, 10))},
-    "gradient_checking/kinks": {"batches": Range(1, 256, "three sizes of a batch", counts=(3, 3))},
-    "initialization/trainability": {"depths": Range(1, 30, "numbers of layers", counts=(2, 10))},
+    "gradient_checking/two-vs": {"steps": Range(11, 60, "step sizes of the difference quotient")},
+    "initialization/signals-alike": {"width": Range(16, 512, "units in each layer")},
+    "initialization/tanh-variance": {"depth": Range(21, 60, "layers")},
     "initialization/width-transfer": {"widths": Range(8, 512, "widths", counts=(2, 6))},
-    "objective/surrogates": {
-        "lowest": _real(-5, 0, "left end of the axis"),
-        "highest": _real(1, 6, "right end of the axis"),
+    "objective/after-zero": {"hidden": Range(2, 128, "hidden units")},
+    "objective/calibration": {"hidden": Range(2, 128, "hidden units")},
+    "objective/capacity": {
+        "widths": Range(2, 1600, "widths of the hidden layer", counts=(2, 20)),
+        "tested": Range(50, 1000, "examples to test on"),
     },
     "objective/graph": {
         "weight": _real(-5, 5, "the weight"),
@@ -142,31 +144,50 @@ OWN: Mapping[str, Mapping[str, Range]] = {
         "bias": _real(-5, 5, "the bias"),
         "label": _real(-5, 5, "the label"),
     },
-    "objective/calibration": {"hidden": Range(2, 128, "hidden units")},
-    "objective/staircase": {
-        "hidden": Range(2, 128, "hidden units"),
-        "networks": Range(100, 5000, "networks, each with other random weights"),
-        "points": Range(100, 3000, "points of a curve"),
-    },
-    "objective/after-zero": {"hidden": Range(2, 128, "hidden units")},
-    "objective/capacity": {"widths": _WIDTHS, "tested": Range(50, 1000, "examples to test on")},
     "objective/halting": {"hidden": Range(2, 128, "hidden units")},
+    "objective/max-margin": {"last": Range(200, 30_000, "steps at the constant rate")},
+    "objective/staircase": {
+        "few": Range(5, 500, "examples that the trained network has learned"),
+        "hidden": Range(2, 128, "hidden units"),
+        "networks": Range(100, 5000, "networks that are moved a little"),
+        "points": Range(100, 3000, "places on the way from the start to the trained network"),
+    },
+    "objective/surrogates": {
+        "lowest": _real(-5, 0, "left end of the axis"),
+        "highest": _real(1, 6, "right end of the axis"),
+    },
     "objective/sure-and-wrong": {"hidden": Range(2, 128, "hidden units")},
     "preprocessing/leak": {
-        "counts": Range(4, 200, "numbers of examples", counts=(2, 10)),
-        "features": Range(2, 1000, "numbers of features", counts=(2, 6)),
+        "counts": Range(4, 100, "numbers of examples", counts=(2, 10)),
+        "features": Range(2, 1000, "numbers of features", counts=(3, 6)),
+        "test": Range(10, 78, "examples to test on"),
     },
     "preprocessing/refit": {
         "sizes": Range(2, 89, "sizes of a batch", counts=(2, 10)),
         "drifts": Range(0, 8, "how far the data move, in standard deviations", whole=False, counts=(2, 12)),
     },
-    "symmetry_breaking/rounding": {"start": Range(1, 200, "steps that are left out of the drawing")},
+    "symmetry_breaking/rounding": {
+        "steps": Range(101, 1000, "steps"),
+        "start": Range(7, 100, "step from which the linear law is followed"),
+    },
     "vanishing_exploding/lyapunov": {
-        "least": Range(1, 50, "first step of the fit"),
-        "most": Range(2, 100, "last step of the fit"),
-        "size": Range(2, 16, "rows and columns of a matrix"),
+        "least": Range(1, 12, "rows of the smallest matrices on the right"),
+        "most": Range(13, 40, "rows of the largest matrices on the right"),
+        "size": Range(2, 16, "rows of the matrices on the left"),
     },
     "vanishing_exploding/reach": {"layers": Range(2, 40, "numbers of layers", counts=(2, 6))},
+    "vanishing_exploding/live": {"depth": Range(4, 40, "layers")},
+    "vanishing_exploding/transient": {"steps": Range(40, 200, "powers of the matrices")},
+}
+
+# By figure: what stays as in the book, because the drawing names it or takes its places from it.
+HELD: Mapping[str, tuple[str, ...]] = {
+    "activations/race": ("hidden", "target"),
+    "batch_normalization/grid": ("rates", "scales"),
+    "batch_normalization/groups": ("sizes",),
+    "gradient_checking/kinks": ("batches",),
+    "initialization/trainability": ("depths",),
+    "vanishing_exploding/transient": ("size",),
 }
 
 SMALLER: Mapping[str, Mapping[str, Any]] = {
@@ -174,19 +195,19 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "activations/signs": {"networks": 2, "largest": 7, "units": 40},
     "activations/centering": {"networks": 3},
     "activations/moments": {"width": 100, "networks": 3},
-    "activations/race": {"hidden": (1, 2, 3), "width": 4, "seeds": 2, "epochs": 1, "target": 0.5},
+    "activations/race": {"width": 4, "seeds": 2, "epochs": 2},
     "activations/zig-zag": {"seeds": 100},
     "activations/dead-units": {"width": 16, "seeds": 3, "epochs": 1, "rates": 4},
-    "activations/revival": {"seeds": 10},
+    "activations/revival": {"width": 16, "seeds": 6},
     "batch_normalization/explosion": {"width": 64, "networks": 2, "batches": (4, 16, 64), "batch": 64},
     "batch_normalization/batch-noise": {"draws": 60},
     "batch_normalization/inference": {"seeds": 2, "sizes": (2, 8, 32), "steps": 150},
     "batch_normalization/weights": {"steps": 300, "every": 10, "seeds": 2},
     "batch_normalization/landscape": {"width": 24, "steps": 60, "seeds": 2},
     "batch_normalization/noisy": {"width": 24, "steps": 60, "seeds": 2},
-    "batch_normalization/grid": {"width": 16, "seeds": 2, "steps": 20},
+    "batch_normalization/grid": {"width": 12, "seeds": 2, "steps": 12},
     "batch_normalization/depth": {"depths": (2, 4, 8), "width": 16, "seeds": 2, "steps": 30},
-    "batch_normalization/groups": {"sizes": (2, 10, 50), "width": 16, "seeds": 2, "steps": 60},
+    "batch_normalization/groups": {"width": 12, "seeds": 2, "steps": 30},
     "gradient_checking/two-vs": {"seeds": 2, "steps": 14},
     "gradient_checking/least-errors": {"seeds": 2},
     "gradient_checking/complex-step": {"seeds": 2, "steps": 8},
@@ -202,8 +223,8 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "initialization/pytorch-default": {"width": 100, "networks": 5},
     "initialization/tanh-variance": {"width": 100, "networks": 4},
     "initialization/assumptions": {"networks": 10},
-    "initialization/signals-alike": {"width": 60, "count": 100, "networks": 2},
-    "initialization/trainability": {"depths": (2, 4, 8), "width": 12, "steps": 30},
+    "initialization/signals-alike": {"width": 50, "depth": 20, "every": 4, "count": 60, "networks": 2},
+    "initialization/trainability": {"width": 8, "steps": 10},
     "initialization/race": {"depth": 4, "width": 12, "seeds": 2, "steps": 40},
     "initialization/width-transfer": {"widths": (16, 32), "hidden": 2, "seeds": 2, "steps": 20},
     "objective/max-margin": {"last": 2000, "fast_last": 300},
@@ -224,7 +245,7 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "symmetry_breaking/late-noise": {"examples": 200, "runs": 2, "steps": 100},
     "symmetry_breaking/escape-time": {"runs": 6},
     "vanishing_exploding/factors": {"width": 40, "rows": 20, "networks": 4},
-    "vanishing_exploding/transient": {"size": 40, "matrices": 8},
+    "vanishing_exploding/transient": {"matrices": 6},
     "vanishing_exploding/jacobians": {"depth": 31, "width": 16, "networks": 2},
     "vanishing_exploding/weight-scale": {"depth": 15, "width": 24, "rows": 10, "networks": 2},
     "vanishing_exploding/skips": {"width": 50, "rows": 20, "networks": 4},
@@ -235,7 +256,7 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
 
 
 def ranges(figure: str, names: tuple[str, ...]) -> dict[str, Range]:
-    """Give the range of each argument of a figure.
+    """Give the range of each argument of a figure that is not held.
 
     Args:
         figure: The chapter and the figure, `chapter/figure`.
@@ -248,6 +269,7 @@ def ranges(figure: str, names: tuple[str, ...]) -> dict[str, Range]:
         ValueError: If an argument has no range.
     """
     own = OWN.get(figure, {})
+    names = tuple(name for name in names if name not in HELD.get(figure, ()))
     lacking = [name for name in names if name not in own and name not in RANGES]
     if lacking:
         raise ValueError(f"dlnotes/figures/changes.py has no range for {', '.join(lacking)} of {figure}")

@@ -49,7 +49,7 @@ STARTS = (
     Start("tanh, gain 1.59", "tanh", initialization.gain("tanh")),
     Start("tanh, gain 1", "tanh", 1.0),
 )
-RIDGE = 1e-3  # strength of the probe's penalty, over the mean square of the features
+RIDGE = 1e-3  # strength of the probe's penalty, over the mean square of the centered features
 
 
 def images(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,13 +60,17 @@ def images(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probe_accuracy(features: np.ndarray, classes: np.ndarray) -> float:
-    """Fit a ridge regression with an intercept to the first half, and name the classes of the second half."""
-    half = len(features) // 2
-    x = np.concatenate((features, np.full((len(features), 1), np.sqrt((features * features).mean()))), axis=1)
+    """Fit a ridge regression with an intercept to the first half, and name the classes of the second half.
+
+    The features are centered first: the penalty is to be small beside what differs between the inputs, however large
+    the part that all of them share.
+    """
+    half, common = len(features) // 2, classes[: len(features) // 2].mean(0)
+    x = features - features[:half].mean(0)
     fitted, held_out = x[:half], x[half:]
     strength = RIDGE * (fitted * fitted).mean() * half
-    weights = np.linalg.solve(fitted.T @ fitted + strength * np.eye(x.shape[1]), fitted.T @ classes[:half])
-    return float(((held_out @ weights).argmax(-1) == classes[half:].argmax(-1)).mean())
+    weights = np.linalg.solve(fitted.T @ fitted + strength * np.eye(x.shape[1]), fitted.T @ (classes[:half] - common))
+    return float(((held_out @ weights + common).argmax(-1) == classes[half:].argmax(-1)).mean())
 
 
 def wide_cosines(start: Start, cosines: np.ndarray, depth: int) -> np.ndarray:

@@ -835,15 +835,17 @@ def correlation_fixed_point(activation: str | activations.Activation, variance: 
         c = correlation_map(c)
 
     The map is a power series in c with no negative coefficient, so it is convex from 0 on, and 1 is always a fixed
-    point. If its slope at 1 is at most 1, there is no other between 0 and 1, and all inputs become alike. If it is
-    above 1, there is one below, which is found here by halving. The variance is taken to stay as it is.
+    point. A linear activation keeps every c, so that there is no answer. Otherwise, if the slope at 1 is at most 1,
+    there is no other fixed point from 0 on, and all inputs become alike. If it is above 1, there is one below, which is
+    found here by halving. The variance is taken to stay as it is.
 
     Args:
         activation: A name in `activations.ACTIVATIONS`, or an `activations.Activation`.
         variance: The variance q of the pre-activations, above 0.
 
     Returns:
-        The correlation that the layers approach, from 0 to 1, to about 1e-9.
+        The correlation that the layers approach, from 0 to 1, to about 1e-9; nan where a layer moves a correlation of
+        1/2 by less than 1e-9, as a linear one does.
 
     Raises:
         TypeError: If an argument is of a wrong kind.
@@ -852,10 +854,12 @@ def correlation_fixed_point(activation: str | activations.Activation, variance: 
     Source: Poole et al. (2016).
     """
     variance = checks.real("variance", variance, above=0)
+    if abs(float(correlation_map(activation, 0.5, variance)) - 0.5) < 1e-9:
+        return math.nan
     # An excess below 1e-9 is rounding, or belongs to a fixed point that no one could tell from 1.
     if float(correlation_map_slope(activation, 1.0, variance)) <= 1 + 1e-9:
         return 1.0
-    if float(correlation_map(activation, 0.0, variance)) <= 1e-15:  # an odd function leaves 0 where it is
+    if float(correlation_map(activation, 0.0, variance)) <= 1e-15:  # a function of mean 0 here leaves 0 where it is
         return 0.0
     below, above = 0.0, 1 - 1e-9
     while above - below > 1e-10:

@@ -32,7 +32,7 @@ def test_every_argument_has_a_range_that_holds_the_books_number_and_the_first(fi
         assert allowed[field["name"]].holds(field["first"]), field
 
 
-@pytest.mark.parametrize("table", [changes.OWN, changes.SMALLER])
+@pytest.mark.parametrize("table", [changes.OWN, changes.HELD, changes.SMALLER])
 def test_the_tables_name_figures_and_arguments_that_there_are(table):
     known = {str(figure): figure_forms.parameters(BOOK, figure) for figure in FIGURES}
     named = {(figure, name) for figure, given in table.items() for name in given}
@@ -40,9 +40,11 @@ def test_the_tables_name_figures_and_arguments_that_there_are(table):
 
 
 def test_no_range_is_for_nothing():
-    used = {(str(figure), name) for figure in FIGURES for name in figure_forms.parameters(BOOK, figure)}
+    used = {(str(figure), field["name"]) for figure in FIGURES for field in figure_forms.form(BOOK, figure)["fields"]}
     common = {name for figure, name in used if name not in changes.OWN.get(figure, {})}
     assert common == set(changes.RANGES)
+    tables = (changes.OWN, changes.SMALLER)
+    assert used >= {(figure, name) for table in tables for figure, given in table.items() for name in given}
 
 
 def test_an_argument_without_a_range_is_named():
@@ -78,13 +80,14 @@ def test_a_drawing_shows_the_numbers_asked_for_and_the_last_ones_are_kept(monkey
         json.loads(redrawing.run(request(figure, **changed), print))["svg"] for changed in ({}, {}, {"seed": 1})
     )
     assert first == again != other
+    asked = request(figure, seed=1)
     monkeypatch.setattr("dlnotes.figures.batch_normalization.shifted_fits", None)
-    assert json.loads(redrawing.run(request(figure, seed=1), print))["svg"] == other
+    assert json.loads(redrawing.run(asked, print))["svg"] == other
 
 
 def test_an_error_is_said_and_not_raised():
-    figure = drawing.Figure("batch_normalization", "shifted-fits")
-    report = json.loads(redrawing.run(request(figure, noise=-1.0), print))
+    figure = drawing.Figure("batch_normalization", "sight")
+    report = json.loads(redrawing.run(request(figure, features=5), print))
     assert not report["svg"]
     assert report["error"].startswith("ValueError: ")
 

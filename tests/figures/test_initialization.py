@@ -15,7 +15,7 @@ from dlnotes.book import drawing, layout
 from dlnotes.figures import initialization as signals
 from dlnotes.figures import initialization_alike as alike
 from dlnotes.figures import initialization_training as learning
-from dlnotes.numpy import initialization, minibatch, network, training
+from dlnotes.numpy import adaptive_methods, initialization, minibatch, network, training
 
 SMALL = {
     "tanh-histograms": {"width": 30, "rows": 40, "depth": 3, "networks": 2},
@@ -363,10 +363,19 @@ def test_what_a_probe_reads_at_the_start() -> None:
     sigmoid, relu, tanh, small = shown.accuracy[:, 1, -1]
     pixels = shown.accuracy[0, 1, 0]
     assert np.array_equal(shown.accuracy[:, :, 0], np.full((4, 3), pixels))
-    assert sigmoid < 0.15
-    assert relu == pytest.approx(0.30, abs=0.05)
-    assert tanh == pytest.approx(0.19, abs=0.04)
-    assert small > pixels - 0.05
+    assert sigmoid == pytest.approx(0.74, abs=0.02)
+    assert relu == pytest.approx(0.27, abs=0.02)
+    assert tanh == pytest.approx(0.19, abs=0.02)
+    assert small == pytest.approx(0.72, abs=0.02)
+    assert pixels == pytest.approx(0.75, abs=0.01)
+
+
+def test_proportions_of_distances_stay_where_the_probe_reads() -> None:
+    ratios = []
+    for start, depth in zip(alike.STARTS, (3, 30, 30, 30), strict=True):
+        far, near = (1 - alike.wide_cosines(start, np.array([c]), depth)[-1] for c in (0.0, 0.5))
+        ratios.append(far / near)
+    assert ratios == pytest.approx([1.97, 1.11, 1.07, 1.79], abs=0.02)
 
 
 def test_the_wide_cosine_of_relu_is_the_closed_form() -> None:
@@ -384,6 +393,8 @@ def test_a_probe_reads_what_is_there_and_guesses_where_nothing_is() -> None:
     noise = generator.standard_normal((400, 20))
     assert alike.probe_accuracy(np.concatenate((noise, classes), axis=1), classes) == 1
     assert alike.probe_accuracy(noise, classes) < 0.25
+    both = np.concatenate((noise, classes), axis=1)
+    assert alike.probe_accuracy(1e6 + both, classes) == 1  # what all inputs share does not count
 
 
 def test_holding_the_signal_does_not_help_deep_relu_networks() -> None:
@@ -404,3 +415,19 @@ def test_holding_the_signal_does_not_help_deep_relu_networks() -> None:
         reached[held] = (logits.argmax(-1) == targets).mean(-1)
     assert np.median(reached[False]) < 0.7
     assert np.median(reached[True]) < np.median(reached[False]) + 0.15
+
+
+def test_adam_reads_more_than_sgd_from_the_same_deep_relu_start() -> None:
+    inputs, targets = learning._digits()
+    reached = []
+    for optimizer in (minibatch.SGD(0.05), adaptive_methods.Adam(learning_rate=0.001)):
+        generator = np.random.default_rng(0)
+        sizes = [64, *[48] * 23, 10]
+        start = network.initialize(sizes, generator, initialization.he_normal, runs=(4,), dtype=np.float32)
+        options = {"steps": 200, "batch_size": 32, "generator": generator, "runs": (4,)}
+        trained = training.train(start, inputs, targets, optimizer, **options).parameters
+        logits, _ = network.forward(trained, inputs, "relu")
+        reached.append((logits.argmax(-1) == targets).mean(-1))
+    sgd, adam = reached
+    assert np.all(sgd < 0.6)
+    assert np.all(adam > 0.7)

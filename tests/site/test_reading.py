@@ -201,7 +201,7 @@ def test_the_copy_button_of_a_kernel_gives_code_that_runs_alone(visit, tmp_path,
     page = visit(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
     kernel = page.locator('[id="kernel-initialization-he_normal"]')
     kernel.locator("label").nth(tab).click()
-    copied = copy(page, kernel.locator(".tabbed-block").nth(tab).locator("button"))
+    copied = copy(page, kernel.locator(".tabbed-block").nth(tab).locator(".md-code__button"))
     assert copied.rstrip() == source.standalone("initialization.he_normal", backend, BOOK.package).rstrip()
     script = tmp_path / "alone.py"
     script.write_text(copied, "utf-8")
@@ -212,7 +212,7 @@ def test_the_copy_button_of_a_kernel_gives_code_that_runs_alone(visit, tmp_path,
 def test_the_copy_button_of_a_block_gives_its_code(visit):
     page = visit("", permissions=["clipboard-read", "clipboard-write"])
     block = page.locator(".claim--showcase .highlight")
-    assert copy(page, block.locator("button")).rstrip() == block.locator("code").inner_text().rstrip()
+    assert copy(page, block.locator(".md-code__button")).rstrip() == block.locator("code").inner_text().rstrip()
 
 
 def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(visit):
@@ -222,7 +222,7 @@ def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(vi
     blocks = exercise.locator(".highlight")
     for number in range(blocks.count()):
         code = blocks.nth(number).locator("code").inner_text()
-        assert copy(page, blocks.nth(number).locator("button")).rstrip() == code.rstrip()
+        assert copy(page, blocks.nth(number).locator(".md-code__button")).rstrip() == code.rstrip()
 
 
 def test_output_has_a_name_and_no_copy_button(visit):

@@ -120,7 +120,7 @@ def test_nothing_is_loaded_before_the_first_press_and_matplotlib_with_the_first_
 CHANGES = [
     ("forms", {"points": 41, "limit": 3.5}),
     ("zig-zag", {"seed": 3, "seeds": 50}),
-    ("centering", {"depth": 5, "seed": 2}),
+    ("moments", {"width": 50, "depth": 6}),
 ]
 
 
@@ -139,7 +139,9 @@ def test_a_figure_is_drawn_with_the_numbers_asked_for(studio, name, changed):
     figure.get_by_text("Reset", exact=True).click()
     assert figure.locator("picture").is_visible()
     assert not figure.locator(".figure__image--again").count()
-    assert figure.get_by_label("seed" if "seed" in changed else "points", exact=True).input_value() in ("0", "601")
+    fields = figure_forms.form(BOOK, drawing.Figure("activations", name))["fields"]
+    for field in fields:
+        assert figure.get_by_label(field["name"], exact=True).input_value() == f"{field['first']:g}"
     figure.locator(".figure__change").click()
 
 
@@ -165,13 +167,16 @@ def test_a_drawing_follows_the_theme_and_the_width_of_the_page(studio):
     figure.locator(".figure__change").click()
 
 
+SLOPES = "2 numbers from 0 to 1, with commas between"
+
+
 @pytest.mark.parametrize(
     ("name", "argument", "value", "words"),
     [
         ("forms", "points", "0", "points must be a whole number from 5 to 1001, got 0"),
         ("forms", "limit", "", "limit must be a number from 1 to 10, got nothing"),
-        ("race", "hidden", "1, 2", "hidden must be 3 whole numbers from 1 to 8, with commas between, got 1, 2"),
-        ("race", "hidden", "1, 2, x", "hidden must be 3 whole numbers from 1 to 8, with commas between, got 1, 2, x"),
+        ("gallery", "negative_slopes", "0.1", f"negative_slopes must be {SLOPES}, got 0.1"),
+        ("gallery", "negative_slopes", "0.1, x", f"negative_slopes must be {SLOPES}, got 0.1, x"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_rule(studio, name, argument, value, words):
@@ -189,13 +194,13 @@ def test_what_takes_too_long_begins_smaller_and_says_so(studio):
     said = figure.locator(".redraw__note").inner_text()
     assert "begins smaller. In the book: " in said
     assert "epochs 6" in said
-    assert figure.get_by_label("epochs", exact=True).input_value() == "1"
+    assert figure.get_by_label("epochs", exact=True).input_value() == "2"
     figure.locator(".figure__change").click()
 
 
 def test_stop_ends_a_drawing_and_the_next_one_is_drawn(studio):
     figure = opened(studio, "race")
-    write(figure, hidden="6, 7, 8", width=256, seeds=50, epochs=20, target=0.01)
+    write(figure, width=256, seeds=50, epochs=20)
     figure.get_by_text("Draw", exact=True).click()
     figure.get_by_text("Drawing", exact=True).wait_for()
     figure.get_by_text("Stop", exact=True).click()
@@ -208,9 +213,9 @@ def test_stop_ends_a_drawing_and_the_next_one_is_drawn(studio):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_an_open_form(visit, scheme):
-    page = visit(CHAPTER, WIDE, scheme)
-    figure = opened(page, "race")
-    write(figure, epochs=0)
+    page = visit("chapters/initialization/", WIDE, scheme)
+    figure = opened(page, "trainability")
+    write(figure, steps=0)
     figure.get_by_text("Draw", exact=True).click()
     state(page, figure)
     assert not violations(page)

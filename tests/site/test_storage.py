@@ -38,7 +38,7 @@ def test_without_storage_search_finds(blocked):
 def test_without_storage_code_can_be_copied(blocked):
     page = blocked("", permissions=["clipboard-read", "clipboard-write"])
     block = page.locator(".claim--showcase .highlight").first
-    block.locator("button").click()
+    block.locator(".md-code__button").click()
     page.wait_for_function("async () => (await navigator.clipboard.readText()).length > 0")
     assert page.evaluate("navigator.clipboard.readText()").strip() in block.locator("code").text_content()
 

@@ -55,11 +55,14 @@ class Redrawing {
     const id = this.figure.id;
     this.form = make("form", "", { class: "redraw", id: `${id}-change`, novalidate: "", autocomplete: "off", "aria-label": `Numbers of ${this.number}` });
     this.opener.setAttribute("aria-controls", this.form.id);
+    const notes = [];
     if (this.asks.smaller) {
       const book = this.asks.fields.filter((field) => written(field.book) !== written(field.first));
       const words = book.map((field) => `${field.name} ${written(field.book)}`).join("; ");
-      this.form.append(make("p", `The book's own numbers take too long in a page, so this form begins smaller. In the book: ${words}.`, { class: "redraw__note" }));
+      notes.push(`The book's own numbers take too long in a page, so this form begins smaller. In the book: ${words}.`);
     }
+    if (this.asks.held.length) notes.push(`As in the book, because the drawing names it: ${this.asks.held.join(", ")}.`);
+    if (notes.length) this.form.append(make("p", notes.join(" "), { class: "redraw__note" }));
     this.fields = this.asks.fields.map((field) => this.field(field, id));
     this.draw = make("button", "Draw", { type: "submit", class: "redraw__draw" });
     this.back = make("button", "Reset", { type: "button", class: "run__button", "aria-label": `Reset ${this.number}` });

@@ -159,6 +159,18 @@ def check_raw_weights(
     answers.right("raw rows now give what standardized ones gave")
 
 
+def _turned(matrix: np.ndarray, symmetric: np.ndarray, vectors: np.ndarray, tolerance: float) -> str:
+    """Say how a whitening matrix was turned away from the symmetric one, C^(-1/2)."""
+    rest = vectors.T @ np.linalg.solve(symmetric, matrix)  # matrix = C^(-1/2) vectors rest, and rest is orthogonal
+    if _close(matrix, -symmetric, tolerance):
+        return ". It has the wrong sign, which turns every row over"
+    if _close(rest, vectors, tolerance):
+        return ". eigh gives the eigenvectors in the columns: turn back by the transpose, at the end"
+    if _close(np.sort(np.abs(rest)), np.eye(len(rest))[-1], tolerance):  # the axes themselves, in any order and sign
+        return ". Turn them back after you have divided"
+    return ". Of all whitening matrices the symmetric one with positive eigenvalues moves the rows least"
+
+
 def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray]) -> None:
     """Check a function that gives the ZCA whitening matrix of centered rows.
 
@@ -202,8 +214,8 @@ def check_whitening_matrix(whitening_matrix: Callable[[np.ndarray], np.ndarray])
         distance, least = (np.square(x @ w - x).sum(-1).mean() for w in (matrix, state.whitening))
         if not _close(matrix, state.whitening, tolerance):
             raise AssertionError(
-                f"{name} whitens, but moves the rows by {distance:.3f} in the mean square where {least:.3f} is enough. "
-                "Turn them back after you have divided"
+                f"{name} whitens, but moves the rows by {distance:.3f} in the mean square where {least:.3f} is enough"
+                f"{_turned(matrix, state.whitening, vectors, tolerance)}"
             )
     answers.right("white, and as near to the rows as white rows can be")
 
@@ -230,7 +242,7 @@ def check_offset_condition(offset_condition: Callable[[float], float]) -> None:
         elif math.isclose(given, (trace + root) / 2, rel_tol=1e-6):
             hint = ". This is the larger eigenvalue. The smaller one is not 1: their product is"
         elif abs(mean) > 1 and math.isclose(given, mean**4, rel_tol=1e-3):
-            hint = ". This is the limit for large means"
+            hint = ". For large means this comes near. The quotient of the two eigenvalues is right for any mean"
         if mean < 0 and math.isclose(given * wanted, 1, rel_tol=1e-6):
             hint = ". A mean of -3 is as far from zero as one of 3"
         if not math.isclose(given, wanted, rel_tol=_digits(answer, 1e-5)):

@@ -90,9 +90,9 @@ def _principal_axes(x: np.ndarray, mean: np.ndarray | float, full: bool) -> _Pri
     """Give the deviations along the principal axes of the rows less their mean, X - m = U S V, and the axes V.
 
     The triangular factor of a QR decomposition has the same ones and is small. The eigenvectors of the covariance are
-    the same too, but squaring loses half of the digits: directions a million times smaller than the largest come out
-    wrong. Deviations that are rounding of 0 are set to 0: along v the rounding r_j of the features adds up to at most
-    sum_j |v_j| r_j, and that of the decomposition in float64 is in proportion to the largest deviation.
+    the same too, but squaring loses half of the digits: a direction a hundred million times smaller than the largest
+    comes out wrong. Deviations that are rounding of 0 are set to 0: along v the rounding r_j of the features adds up to
+    at most sum_j |v_j| r_j, and that of the decomposition in float64 is in proportion to the largest deviation.
     """
     rows, features = x.shape[-2:]
     triangle = np.linalg.qr(x - mean, mode="r")
@@ -215,7 +215,8 @@ class PCA:
 
     The covariance of the fitted z is diag(S^2 / n), and the identity if whitened with epsilon = 0. A direction in which
     the fitted rows do not vary (constant features, copies, or fewer rows than features) has variance 0; whitening with
-    epsilon = 0 maps it to 0, since there is nothing to divide by.
+    epsilon = 0 maps it to 0, since there is nothing to divide by. A deviation of at most max(rows, features) machine
+    epsilons of float64 times the largest one counts as 0: standardize features of very unlike units first.
 
     Args:
         components: How many axes to keep, from 1 to min(rows, features); None keeps them all.

@@ -99,6 +99,11 @@ def zca_matrix(x, power=-0.5):
     return vectors * values**power @ vectors.T
 
 
+def turned_by_the_vectors(x):
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    return vectors / np.sqrt(values) @ vectors
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
@@ -107,6 +112,13 @@ def zca_matrix(x, power=-0.5):
         (lambda x: zca_matrix(x) * np.sqrt(39 / 40), "divides by n here, not by n - 1"),
         (lambda x: np.linalg.eigh(x.T @ x / len(x))[1], "decorrelated, but their variances are not 1"),
         (lambda x: np.linalg.eigh(x.T @ x)[1] / np.sqrt(np.linalg.eigvalsh(x.T @ x / len(x))), "Turn them back"),
+        (lambda x: -np.linalg.svd(x)[2].T / np.linalg.svd(x)[1] * np.sqrt(len(x)), "Turn them back"),
+        (turned_by_the_vectors, "turn back by the transpose"),
+        (lambda x: -zca_matrix(x), "It has the wrong sign"),
+        (
+            lambda x: np.linalg.inv(np.linalg.cholesky(x.T @ x / len(x))).T,
+            "the symmetric one with positive eigenvalues",
+        ),
     ],
 )
 def test_slips_in_whitening_are_named(answer, hint):
@@ -139,8 +151,9 @@ def test_slips_in_raw_weights_are_named(answer, hint):
         (lambda mean: np.linalg.eigvalsh([[1 + mean**2, mean], [mean, 1]])[-1], "the larger eigenvalue"),
         (
             lambda mean: max(mean**4, 1.0) if abs(mean) > 10 else np.linalg.cond([[1 + mean**2, mean], [mean, 1]]),
-            "limit",
+            "For large means this comes near",
         ),
+        (lambda mean: 1 + mean**4, "For large means this comes near"),
         (lambda mean: np.linalg.cond([[1 + mean**2, mean], [mean, 1]]) ** np.sign(mean + 0.1), "as far from zero"),
     ],
 )

@@ -197,6 +197,14 @@ def test_steps_on_digits_in_print() -> None:
     assert conditions == [pytest.approx(4.3e5, rel=0.02), pytest.approx(146, rel=0.01)]
 
 
+def test_one_column_of_wine_makes_most_of_the_saving() -> None:
+    wine = datasets.wine()
+    keep = [name != "proline" for name in wine.features]
+    rows = np.arange(len(wine.targets))[None]
+    before, after = tables.steps_of(wine._replace(inputs=wine.inputs[:, keep]), rows)[:, 0]
+    assert before / after == pytest.approx(321, abs=1)
+
+
 # --- pictures, epsilon
 
 
@@ -276,6 +284,39 @@ def test_fitted_rows_look_white_whatever_new_rows_do() -> None:
     for n, expected in zip(unseen.FEW, shown.train, strict=True):
         x = np.random.default_rng(n).standard_normal((n, 40))
         assert np.square(valleys.fitted(valleys.WHITEN, x)).sum() / (n * 40) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("rows", "features", "shrinks"), [(4, 40, True), (19, 40, True), (20, 40, False)])
+def test_new_rows_beside_fitted_ones_with_few_rows(rows: int, features: int, shrinks: bool) -> None:
+    ratio = float(unseen.fresh_law(rows, features)) / ((rows - 1) / features)
+    assert ratio == pytest.approx((rows + 1) / (features - rows))
+    assert (ratio < 1) == shrinks
+    generator, white = np.random.default_rng(rows), valleys.WHITEN
+    x = generator.standard_normal((400, rows, features))
+    state = white.fit(x)
+    fitted, new = (
+        np.square(white.transform(part, state)).sum(-1).mean()
+        for part in (x, generator.standard_normal((400, 50, features)))
+    )
+    assert new / fitted == pytest.approx(ratio, rel=0.03)
+
+
+def test_the_largest_laws_of_new_rows_are_finite() -> None:
+    assert float(unseen.fresh_law(39, 40)) == pytest.approx(38)
+    assert float(unseen.fresh_law(43, 40)) == pytest.approx(44)
+
+
+def test_standardizing_keeps_a_small_unit_that_whitening_alone_takes_for_rounding() -> None:
+    x = np.random.default_rng(0).standard_normal((100_000, 2)) * [1, 1e-11]
+    assert valleys.fitted(valleys.WHITEN, x).std(axis=0) == pytest.approx([1, 0])
+    standardized = valleys.fitted(valleys.STANDARDIZE, x)
+    assert valleys.fitted(valleys.WHITEN, standardized).std(axis=0) == pytest.approx([1, 1])
+
+
+def test_without_rank_rows_less_one_whitened_rows_are_not_equally_far_apart() -> None:
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    z = valleys.fitted(valleys.WHITEN, square)
+    assert np.square(z[0] - z).sum(-1) == pytest.approx([0, 4, 4, 8])
 
 
 @pytest.mark.parametrize("rows", [2, 5, 9])

@@ -68,7 +68,13 @@ def paths(svg: str) -> dict[str, np.ndarray]:
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Give how far a corner of one path lies from the other path at most: what is straight may have fewer corners."""
+    """Give how far a corner of one path lies from the other path at most: what is straight may have fewer corners.
+
+    Where a path leaves the axes matplotlib cuts it, and not at the same place in each version.
+    """
+    one = one[((one >= 0) & (one <= 1)).all(-1)]
+    if not len(one):
+        return 0.0
     start, step = other[:-1], np.diff(other, axis=0)
     length = np.maximum((step**2).sum(-1), 1e-12)
     along = np.clip(((one[:, None] - start) * step).sum(-1) / length, 0, 1)
@@ -214,11 +220,14 @@ def test_stop_ends_a_drawing_and_the_next_one_is_drawn(studio):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_an_open_form(visit, scheme):
     page = visit("chapters/initialization/", WIDE, scheme)
+    before = set(violations(page))
     figure = opened(page, "trainability")
     write(figure, steps=0)
     figure.get_by_text("Draw", exact=True).click()
     state(page, figure)
-    assert not violations(page)
+    assert set(violations(page)) <= before
+    page.add_style_tag(content=".redraw p { color: #999 !important; background: #888 !important; }")
+    assert not set(violations(page)) <= before
 
 
 def test_what_a_page_loads_for_it_is_small(site):

@@ -158,13 +158,12 @@ def test_a_drawing_follows_the_theme_and_the_width_of_the_page(studio):
     state(studio, figure)
     studio.set_viewport_size({"width": NARROW, "height": 844})
     studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
-    studio.wait_for_function("document.querySelector('#figure-forms .redraw').dataset.state === 'busy'")
-    state(studio, figure)
     dark = expected("forms", False, "dark", points=31)
     studio.wait_for_function(
         "color => decodeURIComponent(document.querySelector('.figure__image--again').src).includes(color)",
         arg=re.search(r"stroke: (#[0-9a-f]{6})", dark)[1],
     )
+    state(studio, figure)
     assert farthest(shown(figure), dark) < 0.005
     assert figure.locator(".figure__image--again").get_attribute("width") == "340"
     studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'default')")

@@ -120,7 +120,7 @@ def test_nothing_is_loaded_before_the_first_press_and_matplotlib_with_the_first_
     assert [name for name in requests if "/python/matplotlib-" in name]
     figure.get_by_text("Reset", exact=True).click()
     figure.locator(".figure__change").click()
-    assert figure.locator(".redraw").is_hidden()
+    figure.locator(".redraw").wait_for(state="hidden")
 
 
 CHANGES = [

@@ -8,18 +8,20 @@ import hashlib
 import importlib
 import importlib.machinery
 import json
+import math
 import multiprocessing
 import os
 import resource
+import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.mutation.mutants import Mutant
 
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
-_LEAST_LIMIT = 60.0  # seconds; a mutant has ten times as long as the tests take without it, and at least this
+_LEAST_LIMIT = 60  # seconds of processor time; a mutant has ten times what the tests take without it, and at least this
+_WAITS = 3600  # seconds that a mutant may take of the clock, which a busy machine makes long and a lock endless
 _MEMORY = 12 << 30  # bytes a mutant may ask for, so that a size gone wrong harms nobody else
 _PASSED, _FAILED, _COLLECTION_FAILED, _NO_TESTS = 0, 1, 2, 5  # what pytest returns
 _TOOL_FAILED = 99
@@ -76,13 +78,14 @@ def _serve_mutated(module: str, source: str) -> None:
     loader.get_data, loader.path_stats = mutated_data, mutated_stats
 
 
-def _run_tests(module: str, source: str, arguments: list[str], log: Path) -> None:
-    """In the child: leaves with what pytest returns."""
+def _run_tests(module: str, source: str, arguments: list[str], limit: int, log: Path) -> None:
+    """In the child: leaves with what pytest returns, or by a signal when it has had its processor time."""
     import pytest
 
     code = _TOOL_FAILED
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         with open(log, "w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -103,14 +106,18 @@ def _run_tests(module: str, source: str, arguments: list[str], log: Path) -> Non
         os._exit(code)
 
 
-def outcome(module: str, source: str, arguments: list[str], limit: float, log: Path) -> str:
+def outcome(module: str, source: str, arguments: list[str], limit: int, log: Path, waits: float = _WAITS) -> str:
     """Runs the tests in a fork with this source in place of the module's own."""
-    process = multiprocessing.get_context("fork").Process(target=_run_tests, args=(module, source, arguments, log))
+    process = multiprocessing.get_context("fork").Process(
+        target=_run_tests, args=(module, source, arguments, limit, log)
+    )
     process.start()
-    process.join(limit)
+    process.join(waits)
     if process.is_alive():
         process.kill()
         process.join()
+        return TIMED_OUT
+    if process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
         return TIMED_OUT
     if process.exitcode in (_PASSED, _NO_TESTS):  # a private module has no cases of its own in the shared tests
         return SURVIVED
@@ -121,21 +128,26 @@ def outcome(module: str, source: str, arguments: list[str], limit: float, log: P
 
 
 class Baseline:
-    """How long the tests of each stem take, once they were seen to pass on the code as it stands."""
+    """What processor time the tests of each stem take, once they were seen to pass on the code as it stands."""
 
     def __init__(self, root: Path, log: Path):
         self.root, self.log = root, log
         self.seconds: dict[tuple[str, ...], float] = {}
 
-    def limit(self, module: str, arguments: list[str]) -> float:
+    def limit(self, module: str, arguments: list[str]) -> int:
         key = tuple(arguments)
         if key not in self.seconds:
             path = self.root / (module.replace(".", "/") + ".py")
-            begin = time.monotonic()
+            begin = _processor_time_of_children()
             if outcome(module, path.read_text(), arguments, 900, self.log) != SURVIVED:
                 raise SystemExit(f"the tests fail without any mutant: pytest {' '.join(arguments)}; see {self.log}")
-            self.seconds[key] = time.monotonic() - begin
-        return max(_LEAST_LIMIT, 10 * self.seconds[key])
+            self.seconds[key] = _processor_time_of_children() - begin
+        return max(_LEAST_LIMIT, math.ceil(10 * self.seconds[key]))
+
+
+def _processor_time_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def stages(root: Path, module: str) -> list[list[str]]:

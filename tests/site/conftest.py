@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
@@ -78,6 +79,24 @@ def address(site):
         thread.join()
 
 
+# Three frames in which an element stands where it stood.
+_AT_REST = """async element => {
+    for (let last, still = 0; still < 3; ) {
+        await new Promise(requestAnimationFrame);
+        const { top } = element.getBoundingClientRect();
+        still = top === last ? still + 1 : 0;
+        last = top;
+    }
+}"""
+
+
+def click(locator) -> None:
+    """Click where an element has come to rest: what is above it gets its height only when it comes near the window."""
+    locator.scroll_into_view_if_needed()
+    locator.evaluate(_AT_REST)
+    locator.click()
+
+
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args, browser_type):
     """Use the system's Chromium or Chrome where there is one, else the one that playwright has installed."""
@@ -90,6 +109,25 @@ def browser_type_launch_args(browser_type_launch_args, browser_type):
     if not (path or Path(browser_type.executable_path).exists() or os.environ.get("CI")):
         pytest.skip("needs Chromium or Chrome")
     return {**settings, "executable_path": path} if path else settings
+
+
+SECONDS = 120_000  # milliseconds that Python in a page may take at most, on a busy machine
+
+
+@contextlib.contextmanager
+def page_of_many_tests(browser, address: str, path: str):
+    """Give one page whose worker serves all tests of a module; other hosts are out of reach, the console is silent."""
+    context, complaints = browser.new_context(viewport={"width": WIDE, "height": 900}), []
+    context.route("**/*", lambda route: route.continue_() if address in route.request.url else route.abort())
+    page = context.new_page()
+    page.set_default_timeout(SECONDS)
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.goto(address + path)
+    yield page
+    context.close()
+    assert not complaints
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dlnotes.book import chapters, layout, ledger, source
-from tests.site.conftest import NARROW, ROOT, WIDE
+from tests.site.conftest import NARROW, ROOT, WIDE, click
 
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/initialization/"
@@ -111,7 +111,7 @@ def test_references_to_equations_and_figures_land(visit):
     for link in [found.last for found in links if found.count()]:
         target = link.get_attribute("href")
         assert target.startswith("#")
-        link.click()
+        click(link)
         page.wait_for_function("id => location.hash === id", arg=target)
         page.wait_for_timeout(400)
         top = page.locator(f'[id="{target[1:]}"]').bounding_box()["y"]
@@ -163,7 +163,7 @@ def test_what_is_closed_opens(visit):
         details = page.locator(f"details.{kind}").first
         inside = details.locator(":scope > :not(summary)").first
         assert not inside.is_visible()
-        details.locator("summary").click()
+        click(details.locator("summary"))
         assert inside.is_visible()
 
 
@@ -179,7 +179,7 @@ def test_tabs_switch_together_and_by_keyboard(visit):
     kernels = page.locator(".kernel:has(.tabbed-set)")
     first, second = kernels.nth(0), kernels.nth(1)
     assert first.locator(".tabbed-block").nth(0).is_visible()
-    first.get_by_text("PyTorch", exact=True).click()
+    click(first.get_by_text("PyTorch", exact=True))
     for kernel in (first, second):
         assert kernel.locator(".tabbed-block").nth(1).is_visible()
         assert not kernel.locator(".tabbed-block").nth(0).is_visible()
@@ -191,7 +191,7 @@ def test_tabs_switch_together_and_by_keyboard(visit):
 def copy(page, button) -> str:
     """Press a copy button and give what it copies; what a test before has copied is cleared first."""
     page.evaluate("navigator.clipboard.writeText('')")
-    button.click()
+    click(button)
     page.wait_for_function("async () => (await navigator.clipboard.readText()).length > 0")
     return page.evaluate("navigator.clipboard.readText()")
 
@@ -200,7 +200,7 @@ def copy(page, button) -> str:
 def test_the_copy_button_of_a_kernel_gives_code_that_runs_alone(visit, tmp_path, backend, tab):
     page = visit(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
     kernel = page.locator('[id="kernel-initialization-he_normal"]')
-    kernel.locator("label").nth(tab).click()
+    click(kernel.locator("label").nth(tab))
     copied = copy(page, kernel.locator(".tabbed-block").nth(tab).locator(".md-code__button"))
     assert copied.rstrip() == source.standalone("initialization.he_normal", backend, BOOK.package).rstrip()
     script = tmp_path / "alone.py"
@@ -218,7 +218,7 @@ def test_the_copy_button_of_a_block_gives_its_code(visit):
 def test_the_copy_button_of_a_solution_gives_the_solution_and_not_the_starter(visit):
     page = visit(PRACTICE, permissions=["clipboard-read", "clipboard-write"])
     exercise = page.locator(".exercise").first
-    exercise.locator(".solution summary").click()
+    click(exercise.locator(".solution summary"))
     blocks = exercise.locator(".highlight")
     for number in range(blocks.count()):
         code = blocks.nth(number).locator("code").inner_text()

@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 
 from dlnotes.book import drawing, figure_forms, layout, redrawing
-from tests.site.conftest import NARROW, ROOT, WIDE, has_python
+from tests.site.conftest import NARROW, ROOT, SECONDS, WIDE, click, has_python, page_of_many_tests
 from tests.site.test_access import violations
 
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/activations/"
-SECONDS = 120_000  # milliseconds that something may take at most, on a busy machine
 
 pytestmark = pytest.mark.skipif(not has_python(), reason="Python for the pages is out of reach, or RUN=0")
 
 
 def opened(page, name: str):
     figure = page.locator(f"#figure-{name}")
-    figure.locator(".figure__change").click()
+    click(figure.locator(".figure__change"))
     figure.locator(".redraw").wait_for()
     return figure
 
@@ -93,16 +92,8 @@ def farthest(svg: str, other: str) -> float:
 @pytest.fixture(scope="module")
 def studio(browser, address):
     """Give one page whose worker draws all that these tests ask for, and is not started anew for each."""
-    context, complaints = browser.new_context(viewport={"width": WIDE, "height": 900}), []
-    context.route("**/*", lambda route: route.continue_() if address in route.request.url else route.abort())
-    page = context.new_page()
-    page.set_default_timeout(SECONDS)
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(address + CHAPTER)
-    yield page
-    context.close()
-    assert not complaints
+    with page_of_many_tests(browser, address, CHAPTER) as page:
+        yield page
 
 
 LOADED = "() => performance.getEntriesByType('resource').map(e => e.name)"
@@ -115,11 +106,11 @@ def test_nothing_is_loaded_before_the_first_press_and_matplotlib_with_the_first_
     figure = opened(studio, "forms")
     assert [name for name in studio.evaluate(LOADED) if name.endswith("redraw.js")]
     assert not [name for name in requests if "matplotlib" in name or "pyodide" in name]
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     assert state(studio, figure).startswith("Drawn in ")
     assert [name for name in requests if "/python/matplotlib-" in name]
-    figure.get_by_text("Reset", exact=True).click()
-    figure.locator(".figure__change").click()
+    click(figure.get_by_text("Reset", exact=True))
+    click(figure.locator(".figure__change"))
     figure.locator(".redraw").wait_for(state="hidden")
 
 
@@ -134,7 +125,7 @@ CHANGES = [
 def test_a_figure_is_drawn_with_the_numbers_asked_for(studio, name, changed):
     figure = opened(studio, name)
     write(figure, **changed)
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     said = state(studio, figure)
     assert said.startswith("Drawn in ")
     assert all(f"{word} {value}" in said for word, value in changed.items())
@@ -142,19 +133,19 @@ def test_a_figure_is_drawn_with_the_numbers_asked_for(studio, name, changed):
     assert farthest(svg, expected(name, True, "light", **changed)) < 0.005
     assert farthest(svg, BOOK.figure("activations", name, "wide", "light").read_text("utf-8")) > 0.02
     assert figure.locator("picture").is_hidden()
-    figure.get_by_text("Reset", exact=True).click()
+    click(figure.get_by_text("Reset", exact=True))
     assert figure.locator("picture").is_visible()
     assert not figure.locator(".figure__image--again").count()
     fields = figure_forms.form(BOOK, drawing.Figure("activations", name))["fields"]
     for field in fields:
         assert figure.get_by_label(field["name"], exact=True).input_value() == f"{field['first']:g}"
-    figure.locator(".figure__change").click()
+    click(figure.locator(".figure__change"))
 
 
 def test_a_drawing_follows_the_theme_and_the_width_of_the_page(studio):
     figure = opened(studio, "forms")
     write(figure, points=31)
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     state(studio, figure)
     studio.set_viewport_size({"width": NARROW, "height": 844})
     studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
@@ -168,8 +159,8 @@ def test_a_drawing_follows_the_theme_and_the_width_of_the_page(studio):
     assert figure.locator(".figure__image--again").get_attribute("width") == "340"
     studio.evaluate("document.body.setAttribute('data-md-color-scheme', 'default')")
     studio.set_viewport_size({"width": WIDE, "height": 900})
-    figure.get_by_text("Reset", exact=True).click()
-    figure.locator(".figure__change").click()
+    click(figure.get_by_text("Reset", exact=True))
+    click(figure.locator(".figure__change"))
 
 
 SLOPES = "2 numbers from 0 to 1, with commas between"
@@ -187,11 +178,11 @@ SLOPES = "2 numbers from 0 to 1, with commas between"
 def test_a_wrong_value_is_named_with_its_rule(studio, name, argument, value, words):
     figure = opened(studio, name)
     write(figure, **{argument: value})
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     assert state(studio, figure) == words
     assert figure.get_by_label(argument, exact=True).get_attribute("aria-invalid") == "true"
-    figure.get_by_text("Reset", exact=True).click()
-    figure.locator(".figure__change").click()
+    click(figure.get_by_text("Reset", exact=True))
+    click(figure.locator(".figure__change"))
 
 
 def test_what_takes_too_long_begins_smaller_and_says_so(studio):
@@ -200,19 +191,19 @@ def test_what_takes_too_long_begins_smaller_and_says_so(studio):
     assert "begins smaller. In the book: " in said
     assert "epochs 6" in said
     assert figure.get_by_label("epochs", exact=True).input_value() == "2"
-    figure.locator(".figure__change").click()
+    click(figure.locator(".figure__change"))
 
 
 def test_stop_ends_a_drawing_and_the_next_one_is_drawn(studio):
     figure = opened(studio, "race")
     write(figure, width=256, seeds=50, epochs=20)
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     figure.get_by_text("Drawing", exact=True).wait_for()
-    figure.get_by_text("Stop", exact=True).click()
+    click(figure.get_by_text("Stop", exact=True))
     assert state(studio, figure) == "Stopped"
-    figure.locator(".figure__change").click()
+    click(figure.locator(".figure__change"))
     other = opened(studio, "forms")
-    other.get_by_text("Draw", exact=True).click()
+    click(other.get_by_text("Draw", exact=True))
     assert state(studio, other).startswith("Drawn in ")
 
 
@@ -222,7 +213,7 @@ def test_axe_finds_nothing_in_an_open_form(visit, scheme):
     before = set(violations(page))
     figure = opened(page, "trainability")
     write(figure, steps=0)
-    figure.get_by_text("Draw", exact=True).click()
+    click(figure.get_by_text("Draw", exact=True))
     state(page, figure)
     assert set(violations(page)) <= before
     page.add_style_tag(content=".redraw p { color: #999 !important; background: #888 !important; }")
@@ -238,5 +229,5 @@ def test_without_python_the_press_says_what_is_missing(visit):
     page = visit(CHAPTER)
     page.evaluate("document.getElementById('run-script').dataset.python = 'no'")
     figure = page.locator("#figure-forms")
-    figure.locator(".figure__change").click()
+    click(figure.locator(".figure__change"))
     assert "RUN=0" in figure.locator(".redraw__status").inner_text()

@@ -9,14 +9,13 @@ import re
 import pytest
 
 from dlnotes.book import blocks, layout, pages
-from tests.site.conftest import NARROW, ROOT, WIDE, has_python
+from tests.site.conftest import NARROW, ROOT, SECONDS, WIDE, click, has_python, page_of_many_tests
 from tests.site.test_access import violations
 from tests.site.test_storage import BLOCKED
 
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/initialization/"
 PRACTICE = f"{CHAPTER}practice/"
-SECONDS = 120_000  # milliseconds that something may take at most, on a busy machine
 NAMES = sorted(path.relative_to(BOOK.docs).as_posix() for path in BOOK.docs.rglob("*.md") if pages.read(path).blocks)
 
 
@@ -49,17 +48,8 @@ RUN = """async code => {
 @pytest.fixture(scope="module")
 def thread(browser, address):
     """Give one page whose Python runs all blocks in a row, and is not asked to load it anew for each test."""
-    context, complaints = browser.new_context(viewport={"width": WIDE, "height": 900}), []
-    context.route("**/*", lambda route: route.continue_() if address in route.request.url else route.abort())
-    page = context.new_page()
-    page.set_default_timeout(SECONDS)
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.goto(address + CHAPTER)
-    yield page
-    context.close()
-    assert not complaints
+    with page_of_many_tests(browser, address, CHAPTER) as page:
+        yield page
 
 
 @pytest.fixture
@@ -127,14 +117,14 @@ def printed(block) -> str:
 
 
 def press(block, name: str) -> None:
-    block.locator(".run").get_by_text(name, exact=True).click()
+    click(block.locator(".run").get_by_text(name, exact=True))
 
 
 def write(page, block, code: str) -> None:
     """Put code into the editor of a block, as one who types."""
     if not block.locator(".cm-content").count():
         press(block, "Edit")
-    block.locator(".cm-content").click()
+    click(block.locator(".cm-content"))
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(code)
 

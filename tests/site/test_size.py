@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlnotes.book import layout
-from tests.site.conftest import NARROW, ROOT
+from tests.site.conftest import NARROW, ROOT, click
 
 BOOK = layout.Layout(ROOT)
 TALLEST = 25_000  # pixels of a main page, folds closed
@@ -56,7 +56,7 @@ def test_a_long_block_of_code_is_cut_on_a_telephone_until_it_is_asked_for(visit)
     block.scroll_into_view_if_needed()
     page.wait_for_timeout(200)  # what is far below the screen has not been set yet
     assert code.evaluate("e => e.scrollHeight > e.clientHeight + 50")
-    block.locator(".whole").click()
+    click(block.locator(".whole"))
     assert code.evaluate("e => e.scrollHeight <= e.clientHeight + 1")
     wide = visit("chapters/gradient_checking/")
     assert wide.locator(".highlight[data-lines] .whole:visible").count() == 0
@@ -106,7 +106,7 @@ def test_a_fold_opens_by_its_link(visit):
 def test_the_pages_of_a_chapter_lead_to_each_other(visit):
     page = visit("chapters/gradient_checking/")
     for name in ("Derivation", "Evidence", "Exercises and cards", "Chapter"):
-        page.locator(".parts").get_by_text(name, exact=True).click()
+        click(page.locator(".parts").get_by_text(name, exact=True))
         page.wait_for_load_state()
         assert page.locator(".parts [aria-current=page]").inner_text() == name
         assert page.locator(".md-nav--primary .md-nav__item--active").last.inner_text().startswith("Gradient checking")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.site.conftest import click
+
 # With cookies blocked Chromium and Firefox throw this as soon as the name is read.
 BLOCKED = """
 for (const name of ["localStorage", "sessionStorage", "indexedDB"])
@@ -38,7 +40,7 @@ def test_without_storage_search_finds(blocked):
 def test_without_storage_code_can_be_copied(blocked):
     page = blocked("", permissions=["clipboard-read", "clipboard-write"])
     block = page.locator(".claim--showcase .highlight").first
-    block.locator(".md-code__button").click()
+    click(block.locator(".md-code__button"))
     page.wait_for_function("async () => (await navigator.clipboard.readText()).length > 0")
     assert page.evaluate("navigator.clipboard.readText()").strip() in block.locator("code").text_content()
 

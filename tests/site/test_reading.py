@@ -104,6 +104,15 @@ def test_forms_that_are_not_shown_are_not_fetched(visit):
     assert all(name.endswith(".wide.light.svg") for name in drawn)
 
 
+def test_a_page_asks_in_its_head_for_the_fonts_that_it_needs_and_for_no_other(visit):
+    asked = "() => [...document.querySelectorAll('link[rel=preload][as=font]')].map(link => link.href)"
+    used = "() => [...document.fonts].filter(font => font.status === 'loaded').map(font => font.family + font.style)"
+    wanted = {"Source Serif 4italic": "source-serif-4-italic", "JetBrains Monon": "jetbrains-mono"}
+    for path in ("", CHAPTER, PRACTICE, f"{CHAPTER}claims/", "claims/", "flashcards/", "api/initialization/", "notation/"):
+        page = visit(path, NARROW)
+        print(path, page.evaluate(asked), page.evaluate(used))
+
+
 def test_references_to_equations_and_figures_land(visit):
     page = visit(CHAPTER)
     links = [page.locator(f"a.reference--{kind}") for kind in ("eqref", "figref")]

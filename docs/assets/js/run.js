@@ -1,8 +1,7 @@
-// Run and Edit on the blocks of a page, Check on its exercises. Python comes with the first Run, the editor with the first Edit.
+// Run and Edit on the blocks of a page, Check on its exercises. Python comes with the first Run, the editor with the first Edit,
+// and what a page does not need is not loaded: it would come before the page is seen.
 
-import * as answers from "./answers.js";
-import * as python from "./python.js";
-
+const answers = document.querySelector(".exercise") && (await import("./answers.js"));
 const settings = document.getElementById("run-script").dataset;
 const needs_torch = /^\s*(?:import|from)\s+(?:torch|dlnotes\.torch)\b/m;
 
@@ -21,6 +20,22 @@ function button(words, label, pressed) {
 
 const seconds = (time) => (time < 0.095 ? `${Math.max(1, Math.round(time * 1000))} ms` : `${time.toFixed(time < 10 ? 1 : 0)} s`);
 const columns = (text) => Math.min(80, Math.max(20, ...text.split("\n").map((row) => row.length)));
+
+// Runs code once the line of blocks is there; what is stopped before that never enters it.
+function begin(code, hears) {
+  let stopped = false;
+  let job = null;
+  const report = (kind, error) => ({ seconds: 0, error, kind, message: error, line: 0 });
+  const promise = import("./python.js").then(
+    ({ run }) => {
+      if (stopped) return report("Stopped", "");
+      job = run(code, hears);
+      return job.promise;
+    },
+    () => report("Missing", "Python cannot be started: its files cannot be loaded."),
+  );
+  return { promise, stop: () => (job ? job.stop() : (stopped = true)) };
+}
 
 class Block {
   constructor(element) {
@@ -92,7 +107,7 @@ class Block {
     this.go.textContent = "Stop";
     this.go.setAttribute("aria-label", "Stop this code");
     this.say(this.exercise ? "Checking" : "Running", "busy");
-    this.job = python.run(code, {
+    this.job = begin(code, {
       state: (state, at) => this.say(this.waits(state, at), "busy"),
       printed: (text) => this.write((printed += text)),
     });

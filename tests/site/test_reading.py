@@ -104,13 +104,25 @@ def test_forms_that_are_not_shown_are_not_fetched(visit):
     assert all(name.endswith(".wide.light.svg") for name in drawn)
 
 
-def test_a_page_asks_in_its_head_for_the_fonts_that_it_needs_and_for_no_other(visit):
-    asked = "() => [...document.querySelectorAll('link[rel=preload][as=font]')].map(link => link.href)"
-    used = "() => [...document.fonts].filter(font => font.status === 'loaded').map(font => font.family + font.style)"
-    wanted = {"Source Serif 4italic": "source-serif-4-italic", "JetBrains Monon": "jetbrains-mono"}
-    for path in ("", CHAPTER, PRACTICE, f"{CHAPTER}claims/", "claims/", "flashcards/", "api/initialization/", "notation/"):
-        page = visit(path, NARROW)
-        print(path, page.evaluate(asked), page.evaluate(used))
+FONTS = {
+    ("Source Serif 4", "normal"): "source-serif-4",
+    ("Source Serif 4", "italic"): "source-serif-4-italic",
+    ("Instrument Sans", "normal"): "instrument-sans",
+    ("JetBrains Mono", "normal"): "jetbrains-mono",
+    ("STIX Two Math", "normal"): "stix-two-math",
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["", CHAPTER, PRACTICE, f"{CHAPTER}claims/", "claims/", "flashcards/", "api/initialization/", "notation/"]
+)
+def test_a_page_asks_in_its_head_for_the_fonts_that_it_shows_and_for_no_other(visit, path):
+    page = visit(path, NARROW)
+    asked = page.locator("link[rel=preload][as=font]").evaluate_all("all => all.map(link => link.href)")
+    loaded = "() => [...document.fonts].filter(f => f.status === 'loaded').map(f => [f.family, f.style])"
+    faces = [(family.strip('"'), style) for family, style in page.evaluate(loaded)]
+    shown = {FONTS[face] for face in faces if "fallback" not in face[0]}
+    assert {address.rpartition("/")[2].removesuffix(".woff2") for address in asked} == shown
 
 
 def test_references_to_equations_and_figures_land(visit):

@@ -25,7 +25,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 SOURCES := $(shell find docs dlnotes overrides benchmarks/results.json mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
 .DEFAULT_GOAL := help
-.PHONY: help site serve test bench lighthouse mutants figures readme-picture browser clean
+.PHONY: help site serve test bench lighthouse first-run mutants figures readme-picture browser clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is to make
@@ -56,6 +56,9 @@ bench: $(VENV)/.bench  ## time the kernels beside their peers, for the page on b
 
 lighthouse: site $(VENV)/.test  ## Lighthouse on a telephone: home, the claims, the heaviest chapter (needs Node; a quiet machine)
 	$(PY) -m tests.site.lighthouse $(LIGHTHOUSE)
+
+first-run: site $(VENV)/.test  ## time the first Run of a block in the page, for the page on benchmarks (a quiet machine)
+	$(PY) -m tests.site.first_run
 
 mutants: $(VENV)/.test  ## break 600 places of the kernels, one at a time, and count what the tests notice (about an hour)
 	$(PY) -m tests.mutation $(MUTANTS)

@@ -100,6 +100,31 @@ def test_product_with_kinks_equals_differences_away_from_them(activation):
     np.testing.assert_allclose(hessian, expected, rtol=0, atol=2e-8 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_gauss_newton_is_the_jacobian_twice_around_the_curvature_of_the_loss(loss):
+    parameters, inputs, targets = net(2, sizes=(4, 5, 3, 3), loss=loss)
+    flat, step = conditioning.flatten(parameters), 1e-6
+    moved = [flat + sign * step * np.eye(flat.size) for sign in (1, -1)]
+    ahead, behind = (network.forward(conditioning.unflatten(each, parameters), inputs, "tanh")[0] for each in moved)
+    jacobian = (ahead - behind) / (2 * step)  # (parameter, example, output)
+    logits = network.forward(parameters, inputs, "tanh")[0]
+    p = objective.softmax(logits)
+    curvature = p[:, :, None] * np.eye(3) - p[:, :, None] * p[:, None] if loss == "cross_entropy" else np.eye(3)[None]
+    expected = np.einsum("iec,ecd,jed->ij", jacobian, np.broadcast_to(curvature, (len(inputs), 3, 3)), jacobian)
+    product = conditioning.gauss_newton_vector_product(parameters, inputs, targets, "tanh", loss)
+    found = conditioning.dense_hessian(product, flat.size)
+    np.testing.assert_allclose(found, expected / len(inputs), rtol=0, atol=1e-8 * np.abs(found).max())
+    assert np.linalg.eigvalsh(found)[0] > -1e-14
+
+
+def test_gauss_newton_is_the_hessian_where_the_network_is_linear():
+    parameters, inputs, targets = net(3, sizes=(4, 3))
+    v = gaussian(0, 2, conditioning.flatten(parameters).size)
+    products = (conditioning.gauss_newton_vector_product, conditioning.hessian_vector_product)
+    found, hessian = (make(parameters, inputs, targets)(v) for make in products)
+    np.testing.assert_allclose(found, hessian, rtol=1e-13)
+
+
 def test_every_activation_has_a_second_derivative():
     assert activations.SECOND_DERIVATIVES.keys() == activations.ACTIVATIONS.keys() == {*SMOOTH, "relu", "leaky_relu"}
 
@@ -843,6 +868,28 @@ def test_torch_product_of_a_deep_network_equals_the_reference():
     )
     vector = gaussian(48, sum(value.size for value in parameters.values()))
     np.testing.assert_allclose(theirs(torch.tensor(np.array(vector))).numpy(), ours(vector), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("runs", [(), (2, 3)])
+def test_a_long_vector_is_worked_on_in_pieces_as_one_is(runs, monkeypatch):
+    matrix, start = symmetric(50, 40, *runs), gaussian(51, *runs, 40)
+    product = lambda v: (matrix @ v[..., None])[..., 0]  # noqa: E731
+    whole = conditioning.top_eigenvalues(product, start, count=3, tolerance=1e-9)
+    monkeypatch.setattr(_krylov, "_PIECE", 7)
+    pieces = conditioning.top_eigenvalues(product, start, count=3, tolerance=1e-9)
+    assert pieces.steps == whole.steps
+    np.testing.assert_allclose(pieces.values, whole.values, rtol=1e-12)
+    np.testing.assert_allclose(pieces.vectors, whole.vectors, rtol=0, atol=1e-6)
+
+
+def test_another_start_is_the_same_in_both_backends():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import _krylov as variant
+
+    start = gaussian(52, 2, 1000)
+    for number in (1, 5, 2**40 + 3):  # places beyond 32 bits too
+        there = variant.another(torch.tensor(np.array(start)), number).numpy()
+        np.testing.assert_allclose(_krylov.another(start, number), there, rtol=1e-13)
 
 
 def test_the_bound_of_a_ritz_value_divides_by_the_gap_to_the_next():

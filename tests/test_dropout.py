@@ -184,6 +184,19 @@ def test_any_shape_rate_and_dtype(shape, runs, p, dtype, scale):
         np.testing.assert_allclose(y[mask], x[mask] / (1 - p), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("shape", "runs"), [((), ()), ((50,), ()), ((10, 6), ()), ((4, 5), (3,)), ((0, 4), ())])
+def test_large_arrays_are_worked_on_in_blocks_as_one_is(shape, runs, monkeypatch):
+    x, mask = drawn(*shape, dtype=np.float32), mask_of(*runs, *shape)
+    rates = np.linspace(0.2, 0.8, 3) if runs else 0.3
+    expected = x * mask * np.reshape(1 / (1 - rates), (*runs, *(1 for _ in shape))).astype(np.float32)
+    monkeypatch.setattr(kernels, "_BLOCK", 7)
+    found = kernels.dropout(x, mask, rates)
+    np.testing.assert_array_equal(found, expected)
+    out = np.empty(mask.shape, np.float32)
+    assert kernels.dropout(x, mask, rates, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_what_is_not_finite_stays_to_be_seen():
     with np.errstate(invalid="ignore"):
         y = kernels.dropout(np.array([np.nan, np.inf, 1.0]), np.array([False, False, False]), 0.5)

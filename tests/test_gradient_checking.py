@@ -45,6 +45,16 @@ def tanh_net(seed, dtype=np.float64, sizes=(10, 16, 5), batch=32):
     return loss, parameters, network.loss_and_gradient(parameters, inputs, labels, "tanh")[1]
 
 
+def of_backend(backend):
+    """The module of a backend, and what makes its arrays."""
+    if backend == "numpy":
+        return gradient_checking, np.array
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import gradient_checking as module
+
+    return module, torch.tensor
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 4), (2, 1, 5)])
@@ -112,12 +122,7 @@ def test_the_divisor_is_the_distance_of_the_rounded_points():
 @pytest.mark.parametrize("size", [1e4, 1e8, 1e12])
 def test_the_step_follows_the_size_of_the_point(size, dtype, backend):
     """A sum of squares around a point far away; a step of 1e-5 would be rounded away."""
-    module, array = gradient_checking, np.array
-    if backend == "torch":
-        torch = pytest.importorskip("torch")
-        from dlnotes.torch import gradient_checking as module
-
-        array = torch.tensor
+    module, array = of_backend(backend)
     x = array(np.array([1.0, -2.0, 3.0], dtype) * dtype(size))
     tolerance = 1e-8 if dtype == np.float64 else 2e-3
     for method in ("forward", "centered"):
@@ -133,12 +138,7 @@ def test_the_step_follows_the_size_of_the_point(size, dtype, backend):
 @pytest.mark.parametrize(("method", "tolerance"), [("forward", 1e-7), ("centered", 1e-9)])
 def test_each_coordinate_has_a_step_of_its_own_size(method, tolerance, backend):
     """With the step of the largest coordinate the one near 1 would be off by percents."""
-    module, array = gradient_checking, np.array
-    if backend == "torch":
-        torch = pytest.importorskip("torch")
-        from dlnotes.torch import gradient_checking as module
-
-        array = torch.tensor
+    module, array = of_backend(backend)
     x, scale = (array(np.array(v)) for v in ([1e4, 0.5, -3e4], [1e4, 1.0, 1e4]))
     gradient = module.numerical_gradient(lambda p: waves(np.asarray(p / scale)), x, method=method)
     expected = waves_gradient(np.asarray(x / scale)) / np.asarray(scale)
@@ -147,12 +147,7 @@ def test_each_coordinate_has_a_step_of_its_own_size(method, tolerance, backend):
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_the_worst_coordinate_differs_most_and_not_by_the_largest_share(backend):
-    module, array = gradient_checking, np.array
-    if backend == "torch":
-        torch = pytest.importorskip("torch")
-        from dlnotes.torch import gradient_checking as module
-
-        array = torch.tensor
+    module, array = of_backend(backend)
     parameters = {"w": array(np.array([[0.1, -0.2], [2.0, 0.3]]))}
     right = array(np.array([[0.004, -0.032], [32.0, 0.108]]))
     wrong = right + array(np.array([[0.004, 0.0], [0.5, -0.1]]))  # by 100%, 2% and 93%
@@ -165,12 +160,7 @@ def test_the_worst_coordinate_differs_most_and_not_by_the_largest_share(backend)
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
 def test_a_lost_step_is_said(backend):
-    module, array = gradient_checking, np.array
-    if backend == "torch":
-        torch = pytest.importorskip("torch")
-        from dlnotes.torch import gradient_checking as module
-
-        array = torch.tensor
+    module, array = of_backend(backend)
     x = array(np.array([1.0, 1e12]))
     unit = float(np.spacing(1e12))
     for method in ("forward", "centered"):
@@ -424,6 +414,58 @@ def test_corners_and_coordinates_are_told_from_directions():
     for wrong in (corners, coordinates):
         with pytest.raises(AssertionError):
             assert_no_preferred_direction(wrong)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize(("x", "size"), [([0.1, -0.3, 0.2], 1.0), ([1.0, -2.0, 996.0, -1.0], 250.0)])
+def test_the_default_step_along_directions_follows_the_mean_size_of_the_point(x, size, backend):
+    module, array = of_backend(backend)
+    seen = []
+
+    def watched(points):
+        seen.append(np.asarray(points).copy())
+        return points.sum(-1)
+
+    module.directional_derivatives(watched, array(np.array(x)), array(np.array([np.ones(len(x)), -np.ones(len(x))])))
+    step = difference_quotients.best_step_size() * size
+    np.testing.assert_allclose(seen[0] - seen[1], 2 * step * np.array([[1.0], [-1.0]]) * np.ones(len(x)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_hundred_millionth_is_seen_along_directions(backend):
+    """The gradient is compared in its own precision: in float32 a right one would be off by as much."""
+    module, array = of_backend(backend)
+    generator = np.random.default_rng(13)
+    x, squares = generator.standard_normal((2, 2, 3)) / 3
+    parameters, right = {"w": array(x)}, array(2 * squares * x)
+    factors = array(squares)
+    directions = {"w": array(generator.standard_normal((4, 2, 3)))}
+    for share in (0.0, 1e-8):
+        check = module.check_gradients(
+            lambda p: (factors * p["w"] ** 2).sum((-1, -2)),
+            parameters,
+            {"w": right * (1 + share)},
+            directions=directions,
+        )
+        assert check.error == pytest.approx(share, abs=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_no_direction_is_told_by_another(backend):
+    """The inner product of two independent directions in n dimensions has the mean 0 and the mean square 1/n."""
+    module, array = of_backend(backend)
+    parameters = {"a": array(np.zeros((3, 2))), "b": array(np.zeros(6))}
+    generator = np.random.default_rng(14)
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        generator = torch.Generator().manual_seed(14)
+    drawn = module.random_directions(parameters, generator, count=10_000)
+    first, second = (np.asarray(drawn[name]).reshape(10_000, -1) for name in ("a", "b"))
+    pairs = [(first[:-lag], first[lag:]) for lag in (1, 2, 3, 4)] + [(first, second)]
+    for one, other in pairs:
+        inner = (one * other).sum(-1)
+        for values, expected in ((inner, 0), (inner**2, 1 / 6)):
+            assert abs(values.mean() - expected) < 4.5 * values.std() / 100
 
 
 def test_torch_checks_autograd():

@@ -119,6 +119,16 @@ def test_parameters_of_two_dtypes():
     assert found.value == pytest.approx(float(exact), rel=1e-3)
 
 
+def test_a_net_in_single_precision_that_is_large_enough_for_a_second_search():
+    torch.manual_seed(4)
+    module = torch.nn.Sequential(torch.nn.Linear(20, 16), torch.nn.Tanh(), torch.nn.Linear(16, 5)).eval()
+    batches = [(torch.randn(50, 20), torch.randint(0, 5, (50,)))]
+    found = module_curvature.spectrum(module, LOSS, batches, generator(), count=3, steps=60)
+    exact = torch.linalg.eigvalsh(dense(module.double(), [(x.double(), y) for x, y in batches]))
+    exact = exact[exact.abs().argsort(descending=True)]
+    torch.testing.assert_close(found.eigenvalues.values.double(), exact[:3], rtol=1e-3, atol=0)
+
+
 def test_progress_counts_products():
     seen = []
     module, batches = small_net(), small_data()

@@ -204,3 +204,40 @@ def test_only_the_averaging_form_calms_the_step():
 
 def test_no_steps_have_no_weights():
     assert kernels.average_weights(0.9, 0).shape == (0,)
+
+
+def test_known_noise_floors():
+    assert kernels.noise_floor(1.0, 0.1) == pytest.approx(0.1 / 1.9, rel=1e-14)
+    assert kernels.noise_floor(1.0, 0.01, 0.9) == pytest.approx(0.0501, abs=5e-5)  # effective rate 0.1
+    assert kernels.noise_floor(3.0, 0.0, 0.5) == 0
+    # The distance scales: curvature c h at rate rate / c is the same walk with noise divided by c.
+    assert kernels.noise_floor(6.0, 0.1, 0.7) == pytest.approx(kernels.noise_floor(2.0, 0.3, 0.7) / 9, rel=1e-13)
+    for beta in (0.0, 0.5, 0.9):  # it ends where the error grows
+        limit = 2 * (1 + beta)
+        assert kernels.noise_floor(1.0, 0.999 * limit, beta) > 100
+        assert kernels.noise_floor(1.0, limit, beta) == kernels.noise_floor(1.0, 1.1 * limit, beta) == np.inf
+
+
+@pytest.mark.parametrize(("curvature", "rate", "beta"), [(2.0, 0.3, 0.0), (0.5, 1.0, 0.6), (4.0, 0.5, 0.8)])
+def test_the_noise_floor_is_the_fixed_point_of_the_covariance(curvature, rate, beta):
+    # Covariance of (error, velocity) under the step matrix and the noise that a step adds, iterated until it settles.
+    matrix = np.array([[1 - rate * curvature, -rate * beta], [curvature, beta]])
+    added = np.outer([-rate, 1], [-rate, 1])
+    covariance = np.zeros((2, 2))
+    for _ in range(3000):
+        covariance = matrix @ covariance @ matrix.T + added
+    assert kernels.noise_floor(curvature, rate, beta) == pytest.approx(covariance[0, 0], rel=1e-10)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.8])
+def test_the_optimizer_settles_at_the_noise_floor(beta):
+    generator, runs = np.random.default_rng(0), 4000
+    optimizer = kernels.Momentum(0.2, beta)
+    params = {"w": np.zeros(runs)}
+    state = optimizer.init(params)
+    for _ in range(200):
+        noisy = {"w": 1.5 * params["w"] + 2 * generator.standard_normal(runs)}
+        updates, state = optimizer.update(noisy, state, params)
+        params = optimizers.apply_updates(params, updates)
+    wanted = 4 * kernels.noise_floor(1.5, 0.2, beta)
+    assert params["w"].var() == pytest.approx(wanted, rel=5 * np.sqrt(2 / runs))

@@ -92,6 +92,11 @@ class Layout:
         """The file of what `python -m benchmarks` measured."""
         return self.root / "benchmarks" / "results.json"
 
+    @property
+    def page_times(self) -> Path:
+        """The file of how long a reader waits for a block in the page."""
+        return self.root / "benchmarks" / "in_the_page.json"
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What mkdocs.yml says."""

@@ -7,7 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from dlnotes.book import benchmark_tables, benchmarks, bibliography, context, directives, elements, ledger, pages
+from dlnotes.book import (
+    benchmark_tables,
+    benchmarks,
+    bibliography,
+    context,
+    directives,
+    elements,
+    ledger,
+    page_times,
+    pages,
+)
 
 
 def expanded(page: context.Context, lines: list[str]) -> list[str]:
@@ -371,7 +381,10 @@ class ClaimShowcase(directives.Directive):
 
 
 class Benchmarks(directives.Directive):
-    """`/// benchmarks | training`: a table of the results; `goals` tells them in short, a device's name its machine."""
+    """`/// benchmarks | training`: a table of the results; `goals` tells them in short, a device's name its machine.
+
+    `page` is a file of its own: how long a reader waits for a block that runs in the page.
+    """
 
     NAME = "benchmarks"
     ARGUMENT = True
@@ -380,9 +393,12 @@ class Benchmarks(directives.Directive):
         """Make it of the file of results."""
         try:
             results = benchmarks.load(self.context.layout.benchmarks)
+            waits = page_times.load(self.context.layout.page_times) if self.argument == "page" else None
         except benchmarks.ResultsError as error:
             raise self.error(str(error)) from None
-        if self.argument == "goals":
+        if waits is not None:
+            block = page_times.table(waits)
+        elif self.argument == "goals":
             block = benchmark_tables.tally(results)
         elif self.argument in results:
             block = benchmark_tables.machine(results[self.argument])

@@ -109,9 +109,7 @@ class _Prepare(Preprocessor):
         if lines[at].strip():
             return lines
         link = found.href("index.md", "how-to-run")
-        note = (
-            f"The blocks of this page import `dlnotes`, this book's package: [how to install it]({link}).\n{{ .needs }}"
-        )
+        note = f"At home the blocks need `dlnotes`, this book's package: [how to install it]({link}).\n{{ .needs }}"
         return [*lines[:at], f"\n{note}\n", *lines[at + 1 :]]
 
     def _equation(self, formula: pages.Formula) -> str:

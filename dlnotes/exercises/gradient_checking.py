@@ -44,6 +44,8 @@ def check_four_points(four_points: Callable[[Callable, float, float], float]) ->
                 hint = ". The plain mean does not cancel: the error of the far pair is four times that of the near one"
             elif math.isclose(given, 4 * near - far) and degree:
                 hint = ". The errors cancel, but the weights of the two must add up to 1"
+            elif math.isclose(given, (4 * far - near) / 3) and degree > 2:
+                hint = ". The weights are the other way round: the far pair has the larger error, so it counts less"
             elif math.isclose(given, 2 * true) and true:
                 hint = ". It is twice the derivative: the two points are 2h apart"
             if not math.isclose(given, true, rel_tol=_CLOSE, abs_tol=_CLOSE):
@@ -114,6 +116,8 @@ def _described(
         hint = ". Only the sign is wrong"
     elif batch > 1 and np.allclose(own, batch * numeric, atol=1e-6):
         hint = f". It is {batch} times what it should be: the loss is a mean over the {batch} examples"
+    elif batch > 1 and np.allclose(batch * own, numeric, atol=1e-6):
+        hint = f". It is {batch} times too small: the factor 1/m of the mean must enter once"
     elif own.ndim == 2 and own.shape[0] == own.shape[1] and np.allclose(own, numeric.T, atol=1e-7):
         hint = ". It is transposed"
     elif name in PARAMETERS[:2] and max(found.errors[other] for other in PARAMETERS[2:]) < 1e-6:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Product = Callable[[np.ndarray], np.ndarray]
 _BLOCK = 4096  # products that are added up before the sum is taken to float64
+_PIECE = 1 << 17  # entries of a vector worked on at a time: they stay in the cache from the first operation to the last
 _GOLDEN = 2654435769  # the golden ratio's fraction times 2^32
 
 
@@ -38,9 +39,9 @@ def length(vector: Float[Array, "*runs size"]) -> Float[Array, "*runs"]:
     return np.asarray(gradient_clipping.norm(vector, vector.ndim - 1))
 
 
-def divided(vector: Array, length: Array) -> Array:
+def divided(vector: Array, length: Array, out: np.ndarray | None = None) -> Array:
     """Divide a vector by its length; what has none stays 0."""
-    return vector * np.where(length > 0, 1 / np.where(length > 0, length, 1), 0)[..., None]
+    return np.multiply(vector, np.where(length > 0, 1 / np.where(length > 0, length, 1), 0)[..., None], out=out)
 
 
 def unit(vector: Array) -> Array:
@@ -51,10 +52,17 @@ def unit(vector: Array) -> Array:
 def another(start: Array, number: int) -> Array:
     """Give a vector that is as random as the start: the start's entries at other places and with other signs."""
     size = start.shape[-1]
-    place = np.arange(number * size, (number + 1) * size, dtype=np.int64)
-    # Minus where the fraction of place^2 times the golden ratio is at least 1/2; what wraps in int64 is whole.
-    signs = np.where(place * place * _GOLDEN & 2**31, -1, 1).astype(start.dtype)
-    return unit(np.roll(start, max(1, round(0.382 * size)), axis=-1) * signs)
+    fraction = np.arange(size, dtype=np.uint32)
+    fraction += np.uint32(number * size % 2**32)
+    # Minus where the fraction of place^2 times the golden ratio is at least 1/2; what wraps in 32 bits is whole.
+    fraction *= fraction
+    fraction *= np.uint32(_GOLDEN)
+    fraction >>= 31
+    signs = fraction.astype(start.dtype)
+    signs *= -2
+    signs += 1
+    signs = signs * np.roll(start, max(1, round(0.382 * size)), axis=-1)
+    return unit(signs)
 
 
 def eigenpairs(matrix: Array, alive: Array) -> tuple[Array, Array, Array]:
@@ -75,45 +83,71 @@ class Space:
     def __init__(self, product: Product, start: Array, steps: int):
         *runs, size = start.shape
         self.product, self.start, self.products, self.taken, self.first = product, start, 0, 0, 0
-        self.basis = np.empty((*runs, steps, size), start.dtype)  # mostly larger than what is taken
+        self.basis = np.empty((*runs, steps + 1, size), start.dtype)  # mostly larger than what is taken
         self.matrix = np.zeros((*runs, steps, steps))
         self.alive = np.zeros((*runs, steps), bool)
         self.scale, self.length = np.zeros(runs, start.dtype), np.zeros(runs, start.dtype)
         self.left, self.left_length, self.left_shares = np.zeros_like(start), np.zeros(runs, start.dtype), None
-        self.towards = self.vector = unit(start)
+        self.towards, self.rest = unit(start), np.empty_like(start)
+        self.basis[..., 0, :] = self.towards
+        self.pieces = [slice(at, at + _PIECE) for at in range(0, size, _PIECE)]
+
+    @property
+    def vector(self) -> Array:
+        """The vector that comes next, which stands in the basis behind those that are taken."""
+        return self.basis[..., self.taken, :]
 
     def step(self) -> None:
         """Take the next vector into the basis, and H times it apart."""
         step, vector = self.taken, self.vector
-        self.basis[..., step, :] = vector
-        self.alive[..., step] = (vector != 0).any(-1)
-        known = self.basis[..., : step + 1, :]
+        self.alive[..., step] = vector.any(-1)
         image = self.product(vector)
         along = inner(image, vector)
-        image = image - along[..., None] * vector
-        if step > self.first:
-            image -= self.length[..., None] * known[..., -2, :]
-            self.matrix[..., step, step - 1] = self.matrix[..., step - 1, step] = self.length
-        parts = (image[..., None, :] @ known.mT)[..., 0, :]
-        image -= (parts[..., None, :] @ known)[..., 0, :]
+        parts = self._apart(image, along)
         self.matrix[..., step, step] = along
+        if step > self.first:
+            self.matrix[..., step, step - 1] = self.matrix[..., step - 1, step] = self.length
         self.matrix[..., step, : self.first] = self.matrix[..., : self.first, step] = parts[..., : self.first]
-        rest = length(image)
+        rest = length(self.rest)
         self.scale = np.maximum(self.scale, np.maximum(np.abs(along), rest))
-        self.length = np.where(rest > 10 * np.finfo(image.dtype).eps * self.scale, rest, 0)
-        self.vector = divided(image, self.length)
-        if self.first:
-            left = self.left - inner(self.left, vector)[..., None] * vector
-            shrunk = np.sqrt(inner(left, left))
-            self.left, self.left_length = divided(left, shrunk), self.left_length * shrunk
+        self.length = np.where(rest > 10 * np.finfo(rest.dtype).eps * self.scale, rest, 0)
         self.taken, self.products = self.taken + 1, self.products + 1
+        divided(self.rest, self.length, out=self.vector)
+        if self.first:
+            self.left -= inner(self.left, vector)[..., None] * vector
+            shrunk = np.sqrt(inner(self.left, self.left))
+            divided(self.left, shrunk, out=self.left)
+            self.left_length = self.left_length * shrunk
+
+    def _apart(self, image: Array, along: Array) -> Array:
+        """Write to `rest` what is left of an image beside the basis; give its parts along the basis before that.
+
+        rest = H q_j - a_j q_j - b_(j-1) q_(j-1),    parts = Q rest,    rest <- rest - Q^T parts
+        """
+        known = self.basis[..., : self.taken + 1, :]
+        parts = np.zeros(known.shape[:-1])  # sums of the pieces, in float64
+        for at in self.pieces:
+            rest = np.multiply(known[..., -1, at], -along[..., None], out=self.rest[..., at])
+            rest += image[..., at]
+            if self.taken > self.first:
+                rest -= self.length[..., None] * known[..., -2, at]
+            parts += (rest[..., None, :] @ known[..., at].mT)[..., 0, :]
+        shares = parts.astype(image.dtype)[..., None, :]
+        for at in self.pieces:
+            self.rest[..., at] -= (shares @ known[..., at])[..., 0, :]
+        return parts
+
+    def combined(self, shares: Array, out: Array) -> None:
+        """Write sums of the vectors of the basis, each by its column of shares."""
+        shares = shares.mT.astype(self.start.dtype)
+        for at in self.pieces:
+            out[..., at] = shares @ self.basis[..., : self.taken, at]
 
     def keep(self, values: Array, vectors: Array) -> None:
         """Keep these Ritz pairs alone, and begin another chain at right angles to their vectors."""
         count = values.shape[-1]
-        kept = vectors.mT.astype(self.start.dtype) @ self.basis[..., : self.taken, :]
-        self.left, self.left_length, self.left_shares = self.vector, self.length, vectors[..., -1, :]
-        self.basis[..., :count, :] = kept
+        self.left, self.left_length, self.left_shares = self.vector.copy(), self.length, vectors[..., -1, :]
+        self.combined(vectors, out=self.basis[..., :count, :])
         self.matrix[...] = 0
         place = np.arange(count)
         self.matrix[..., place, place] = values
@@ -125,10 +159,10 @@ class Space:
         """Begin another chain in these runs, whose chain has ended or is left."""
         fresh, known = another(self.start, self.taken), self.basis[..., : self.taken, :]
         for _ in range(2):
-            fresh = fresh - ((fresh[..., None, :] @ known.mT) @ known)[..., 0, :]
+            fresh -= ((fresh[..., None, :] @ known.mT) @ known)[..., 0, :]
         left = np.sqrt(inner(fresh, fresh))
         found = np.where(left > 1e3 * np.finfo(fresh.dtype).eps, left, 0)
-        self.vector = np.where(where[..., None], divided(fresh, found), self.vector)
+        self.vector[...] = np.where(where[..., None], divided(fresh, found), self.vector)
         self.length = np.where(where, 0, self.length)
 
     def residuals(self, vectors: Array) -> Array:

@@ -528,7 +528,7 @@ class Lion:
     Raises:
         ValueError: If a number is outside its range.
 
-    Source: Chen et al. (2023).
+    Source: [@chen2023lion].
     """
 
     learning_rate: Number = 1e-4

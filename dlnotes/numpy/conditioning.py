@@ -165,6 +165,20 @@ def _passes(parameters: Mapping, inputs: np.ndarray, targets: np.ndarray, activa
     return _Passes(names, weights, fed, slopes, deltas, bends, change_of_gradient)
 
 
+def _changes(passes: _Passes, along: Mapping[str, np.ndarray]) -> tuple[list[np.ndarray | None], list[np.ndarray]]:
+    """Carry a direction of the parameters forward: R{h} that each layer is fed, R{z} that it gives."""
+    changes_fed, changes_z = [None], []
+    for layer, name in enumerate(passes.names):
+        change = passes.fed[layer] @ along[f"{name}.weight"].mT
+        change += along[f"{name}.bias"][..., None, :]
+        if layer:
+            change += changes_fed[layer] @ passes.weights[layer].mT
+        changes_z.append(change)
+        if layer < len(passes.slopes):
+            changes_fed.append(passes.slopes[layer] * change)
+    return changes_fed, changes_z
+
+
 def hessian_vector_product(
     parameters: Mapping[str, Float[np.ndarray, "..."]],
     inputs: Float[np.ndarray, "*runs batch features"],
@@ -204,9 +218,8 @@ def hessian_vector_product(
     """
     checks.choice("activation", activation, activations.SECOND_DERIVATIVES)
     checks.choice("loss", loss, LOSSES)
-    names, weights, fed, slopes, deltas, bends, change_of_gradient = _passes(
-        parameters, inputs, targets, activation, loss
-    )
+    passes = _passes(parameters, inputs, targets, activation, loss)
+    names, weights, fed, slopes, deltas, bends, change_of_gradient = passes
     runs = weights[0].shape[:-2]
     size = sum(math.prod(value.shape[len(runs) :]) for value in parameters.values())
 
@@ -214,15 +227,7 @@ def hessian_vector_product(
         checks.last_axes("vector", vector, *runs, size, of="parameters have runs and entries")
         result = np.empty_like(vector, order="C")
         along, parts = (unflatten(array, parameters, run_axes=len(runs)) for array in (vector, result))
-        changes_fed, changes_z = [None], []
-        for layer, name in enumerate(names):
-            change = fed[layer] @ along[f"{name}.weight"].mT
-            change += along[f"{name}.bias"][..., None, :]
-            if layer:
-                change += changes_fed[layer] @ weights[layer].mT
-            changes_z.append(change)
-            if layer < len(slopes):
-                changes_fed.append(slopes[layer] * change)
+        changes_fed, changes_z = _changes(passes, along)
         change = change_of_gradient(changes_z[-1])
         for layer, name in reversed(list(enumerate(names))):
             np.matmul(change.mT, fed[layer], out=parts[f"{name}.weight"])
@@ -233,6 +238,59 @@ def hessian_vector_product(
                 change += deltas[layer] @ along[f"{name}.weight"]
                 change *= slopes[layer - 1]
                 change += bends[layer - 1] * changes_z[layer - 1]
+        return result
+
+    return product
+
+
+def gauss_newton_vector_product(
+    parameters: Mapping[str, Float[np.ndarray, "..."]],
+    inputs: Float[np.ndarray, "*runs batch features"],
+    targets: np.ndarray,
+    activation: str = "relu",
+    loss: str = "cross_entropy",
+) -> Product:
+    """Give the function that multiplies the Gauss-Newton matrix of a network's loss by a vector, exactly.
+
+        G v = J^T A J v,    J = dz_L / dW,    A = d^2 loss / dz_L^2
+
+    It is the Hessian without the curvature of the network itself: what the R-operator gives when R{delta_l} keeps only
+    R{delta_(l+1)} W_(l+1) f'(z_l). For both losses A has no negative eigenvalue, and so G has none. For
+    "cross_entropy" it is the Fisher matrix, with labels drawn from the network's own probabilities.
+
+    Args:
+        parameters: As in `hessian_vector_product`.
+        inputs: As in `hessian_vector_product`.
+        targets: As in `hessian_vector_product`; the products do not depend on them.
+        activation: As in `hessian_vector_product`.
+        loss: "cross_entropy" or "squared_error".
+
+    Returns:
+        A function of vectors of shape (*more_runs, *runs, size), ordered as `flatten` orders the parameters, that
+        gives the products, of the same shape. The parameters must not be changed while it is used.
+
+    Raises:
+        TypeError: If an argument is of the wrong kind.
+        ValueError: If the activation or the loss is unknown, or the shapes do not fit.
+
+    Source: Schraudolph (2002); derived in conditioning#eq-gauss-newton.
+    """
+    checks.choice("activation", activation, activations.SECOND_DERIVATIVES)
+    checks.choice("loss", loss, LOSSES)
+    passes = _passes(parameters, inputs, targets, activation, loss)
+    runs = passes.weights[0].shape[:-2]
+    size = sum(math.prod(value.shape[len(runs) :]) for value in parameters.values())
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        checks.last_axes("vector", vector, *runs, size, of="parameters have runs and entries")
+        result = np.empty_like(vector, order="C")
+        along, parts = (unflatten(array, parameters, run_axes=len(runs)) for array in (vector, result))
+        change = passes.change_of_gradient(_changes(passes, along)[1][-1])
+        for layer, name in reversed(list(enumerate(passes.names))):
+            np.matmul(change.mT, passes.fed[layer], out=parts[f"{name}.weight"])
+            change.sum(-2, out=parts[f"{name}.bias"])
+            if layer:
+                change = (change @ passes.weights[layer]) * passes.slopes[layer - 1]
         return result
 
     return product
@@ -408,7 +466,7 @@ def top_eigenvalues(
 
     A Ritz pair (theta, v) has the residual r = |H v - theta v|, and theta is within min(r, r^2 / gap) of an eigenvalue,
     with gap the distance to the others. A first search ends when this is at most tolerance * |theta| for all that are
-    wanted, and a hundredth of |theta| for one more, a guard; it is looked at in every fifth step. The bound cannot tell
+    wanted, and a hundredth of |theta| for one more, a guard; it is looked at in every third step. The bound cannot tell
     that an eigenvalue was passed over of which the start vector has little, or one so close to another that both look
     like one. Therefore a second search begins with another vector, at right angles to the vectors that were found,
     and all count together. It ends when two looks in a row find the wanted ones exact enough and the guard clearly
@@ -446,19 +504,20 @@ def top_eigenvalues(
         ended = space.products == steps or space.taken == start.shape[-1]
         if not ended and not np.all(space.length):
             space.restart(space.length == 0)
-        if not ended and (space.products % 5 or space.products < 2 * count):
+        if not ended and (space.products % 3 or space.products < 2 * count):
             continue
         found = values, rotation, residuals, _ = _wanted(space, count + 1, which)
         looks = looks + 1 if _settled(space, found, count, which, tolerance) else 0
         if ended or (looks == 2 and space.first):
             break
-        # A second search takes ten products at least: what is left of a small space is filled as quickly.
+        # What is left of a small space is filled in ten products, about as many as a second search takes.
         if looks and not space.first and start.shape[-1] - space.taken > 10:
             looks = 0
             space.keep(values[..., :count], rotation[..., :count])
     values, rotation, residuals = values[..., :count], rotation[..., :count], residuals[..., :count]
-    vectors = rotation.mT.astype(start.dtype) @ space.basis[..., : space.taken, :]
-    vectors *= np.where(np.vecdot(vectors, space.towards[..., None, :]) < 0, -1, 1)[..., None]  # none points away
+    vectors = np.empty((*values.shape, start.shape[-1]), start.dtype)
+    space.combined(rotation, out=vectors)
+    vectors[np.vecdot(vectors, space.towards[..., None, :]) < 0] *= -1  # so that none points away
     return Eigenvalues(values.astype(start.dtype), vectors, residuals.astype(start.dtype), space.products)
 
 

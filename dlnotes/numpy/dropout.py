@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Array = np.ndarray | np.generic
     Generators = np.random.Generator | np.ndarray
 
-_BLOCK = 1 << 18  # units drawn at a time
+_BLOCK = 1 << 18  # units drawn, or masked and scaled, at a time
 
 
 class MonteCarloPrediction(NamedTuple):
@@ -130,9 +130,20 @@ def dropout(
     checks.last_axes("mask", checks.booleans("mask", mask), *x.shape, of="x")
     if out is not None:
         checks.shaped("out", checks.floating("out", out), mask.shape, of="mask")
-    y = np.multiply(x, mask, out=out)
-    y *= _multiplier(p, y)
+    y = np.empty(mask.shape, x.dtype) if out is None else out
+    x, multiplier = (np.broadcast_to(part, y.shape) for part in (x, np.asarray(_multiplier(p, y), y.dtype)))
+    for part in _blocks(y.shape):  # so that what was masked is in the cache when it is scaled
+        np.multiply(x[part], mask[part], out=y[part])
+        y[part] *= multiplier[part]
     return y
+
+
+def _blocks(shape: tuple[int, ...]) -> list:
+    """Cut an array along its first axis."""
+    if not shape:
+        return [...]
+    rows = max(1, _BLOCK // max(1, math.prod(shape[1:])))
+    return [slice(start, start + rows) for start in range(0, shape[0], rows)]
 
 
 def _multiplier(p: float | np.ndarray, y: np.ndarray) -> float | np.ndarray:

@@ -271,6 +271,38 @@ def contraction(
     return np.where(discriminant >= 0, real, np.sqrt(np.abs(q)))[()]
 
 
+def noise_floor(curvature: float, learning_rate: float, beta: float = 0.0) -> float:
+    """Give the mean squared error of the heavy ball on a quadratic, once it has settled, under noise of variance 1.
+
+        E[e^2] = learning_rate (1 + beta) / ((1 - beta) h (2 (1 + beta) - learning_rate h))
+
+    The gradient is h e plus noise that is independent from step to step. Noise of another variance multiplies it. In
+    terms of the effective rate a = learning_rate / (1 - beta) it is a / (h (2 - a h (1 - beta) / (1 + beta))), which
+    for small a h is a / (2 h) at every beta.
+
+    Args:
+        curvature: h, above 0.
+        learning_rate: At least 0.
+        beta: From 0 to below 1; 0 is plain descent.
+
+    Returns:
+        The mean squared error; infinity where the error grows, from learning_rate h = 2 (1 + beta) up.
+
+    Raises:
+        ValueError: If a number is outside its range.
+
+    Derivation: e_(t+1) = (1 + beta - learning_rate h) e_t - beta e_(t-1) - learning_rate noise is an autoregression of
+    second order; its variance follows from the equations for its covariances at lags 0 and 1.
+
+    Source: derived here; Gitman et al. (2019) treat more general methods.
+    """
+    curvature = checks.real("curvature", curvature, above=0)
+    learning_rate = checks.real("learning_rate", learning_rate, at_least=0)
+    beta = checks.real("beta", beta, at_least=0, below=1)
+    room = 2 * (1 + beta) - learning_rate * curvature
+    return learning_rate * (1 + beta) / ((1 - beta) * curvature * room) if room > 0 else math.inf
+
+
 class BestMomentum(NamedTuple):
     """The constants with which the heavy ball is fastest on a quadratic, and how fast that is."""
 

@@ -94,7 +94,7 @@ class Space:
         self.basis[..., :count, :] = kept
         self.matrix[...] = 0
         place = torch.arange(count)
-        self.matrix[..., place, place] = values
+        self.matrix[..., place, place] = values.to(self.matrix.dtype)  # which torch does not do by itself
         self.alive[..., :count], self.alive[..., count:] = True, False
         self.taken = self.first = count
         self.restart(torch.ones_like(self.length, dtype=torch.bool))

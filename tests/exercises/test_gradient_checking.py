@@ -47,6 +47,7 @@ def test_other_formulas_with_four_points_are_right(answer, capsys):
         (centered, "near points alone"),
         (lambda f, x, h: (centered(f, x, h) + centered(f, x, 2 * h)) / 2, "plain mean"),
         (lambda f, x, h: 4 * centered(f, x, h) - centered(f, x, 2 * h), "add up to 1"),
+        (lambda f, x, h: (4 * centered(f, x, 2 * h) - centered(f, x, h)) / 3, "other way round"),
         (lambda f, x, h: 2 * richardson(f, x, h), "twice the derivative"),
         (lambda f, x, h: richardson(f, x, 2 * h), "4 steps away"),
         (lambda f, x, h: None, "returns nothing yet"),
@@ -97,6 +98,7 @@ def changed(place, change):
     [
         (changed(0, lambda g, m: -g), "Only the sign"),
         (changed(2, lambda g, m: m * g), "mean over the"),
+        (changed(3, lambda g, m: g / m), "must enter once"),
         (changed(2, lambda g, m: g.T if g.shape[0] == g.shape[1] else g), "transposed"),
         (changed(0, lambda g, m: 2 * g), "carried back"),
         (changed(1, lambda g, m: g[:, None]), "shape"),

@@ -13,7 +13,7 @@ from dlnotes.book import drawing, layout
 from dlnotes.figures import gradient_checking as quotients
 from dlnotes.figures import gradient_checking_bugs as bugs
 from dlnotes.figures import gradient_checking_layers as layers
-from dlnotes.numpy import gradient_checking, network, objective
+from dlnotes.numpy import gradient_checking, momentum, network, objective
 
 SMALL = {
     "two-vs": {"seeds": 2, "steps": 4},
@@ -148,6 +148,96 @@ def test_one_example_has_a_longer_gradient_and_larger_derivatives() -> None:
         bends = [quotients.root_mean_square(own(one)) / quotients.root_mean_square(own(many)) for own in derivatives]
         ratios.append((np.linalg.norm(one.gradient) / np.linalg.norm(many.gradient), *bends))
     np.testing.assert_allclose(np.median(ratios, axis=0), (5, 3, 3), rtol=0.15)
+
+
+def right_code(seed: int, sizes: tuple[int, ...], activation: str = "tanh", scale: float = 1) -> tuple:
+    """A loss, the parameters and their right gradient, drawn as the block of the derivation draws them."""
+    generator = np.random.default_rng(seed)
+    parameters = network.initialize(sizes, generator)
+    inputs, labels = scale * generator.standard_normal((32, sizes[0])), generator.integers(0, sizes[-1], 32)
+
+    def loss(moved: dict) -> np.ndarray:
+        return objective.cross_entropy(network.forward(moved, inputs, activation)[0], labels)
+
+    return loss, parameters, network.loss_and_gradient(parameters, inputs, labels, activation).gradient
+
+
+def test_ten_layers_leave_what_the_pages_say() -> None:
+    """40 of the 120 draws: tanh near 4e-9, three in ten above 1e-8; the sigmoid short gradients, and near 1e-4."""
+    drawn = {
+        activation: [right_code(seed, (10, *10 * (4,), 5), activation) for seed in range(40)]
+        for activation in ("tanh", "sigmoid")
+    }
+    tanh, sigmoid = (
+        np.array([gradient_checking.check_gradients(*own, chunk=64).error for own in draws]) for draws in drawn.values()
+    )
+    assert np.median(tanh) == pytest.approx(4e-9, rel=0.4)
+    assert (tanh > 1e-8).mean() == pytest.approx(0.3, abs=0.12)
+    assert 1e-8 < np.quantile(tanh, 0.9) < 6e-8
+    assert np.median(sigmoid) == pytest.approx(7e-5, rel=0.4)
+    assert (sigmoid > 1e-4).mean() == pytest.approx(0.3, abs=0.15)
+    assert np.median([np.linalg.norm(own[2]["0.weight"]) for own in drawn["sigmoid"]]) == pytest.approx(1e-6, rel=0.4)
+
+
+def test_large_inputs_want_a_smaller_step_over_one_decade() -> None:
+    errors = [
+        [
+            gradient_checking.check_gradients(*right_code(seed, (10, 16, 5), scale=100), step=step).error
+            for seed in range(24)
+        ]
+        for step in (None, 1e-6, 1e-7)
+    ]
+    np.testing.assert_allclose(np.median(errors, axis=1), (6e-7, 3.3e-8, 3.3e-7), rtol=0.25)
+
+
+def test_the_cross_entropy_of_pytorch_gets_noisy_with_training() -> None:
+    """The rate is 0.5: 4e-10 at the start and 7e-8 after 5000 steps."""
+    torch = pytest.importorskip("torch")
+    errors = np.empty((2, 2))
+    for seed in range(2):
+        generator = np.random.default_rng(seed)
+        parameters = network.initialize(quotients.SIZES, generator)
+        inputs, labels = generator.standard_normal((32, 10)), generator.integers(0, 5, 32)
+        classes = torch.from_numpy(labels)
+
+        def loss(moved: dict, inputs: np.ndarray = inputs, classes: object = classes) -> float:
+            logits, _ = network.forward(moved, inputs, "tanh")
+            return float(torch.nn.functional.cross_entropy(torch.from_numpy(logits), classes))
+
+        for step in range(5001):
+            gradient = network.loss_and_gradient(parameters, inputs, labels, "tanh").gradient
+            if step % 5000 == 0:
+                found = gradient_checking.check_gradients(loss, parameters, gradient, batched=False)
+                errors[step // 5000, seed] = found.error
+            parameters = {name: value - 0.5 * gradient[name] for name, value in parameters.items()}
+    np.testing.assert_allclose(np.median(errors, axis=1), (4e-10, 7e-8), rtol=0.3)
+
+
+def test_a_million_weights_leave_seven_or_eight_digits_along_directions() -> None:
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import gradient_checking as variant
+
+    for seed in range(2):
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
+        layers = [torch.nn.Linear(*sizes) for sizes in ((784, 1000), (1000, 1000), (1000, 10))]
+        module = torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1], torch.nn.Tanh(), layers[2]).double()
+        inputs = torch.randn(32, 784, generator=generator, dtype=torch.float64)
+        labels = torch.randint(10, (32,), generator=generator)
+        parameters = dict(module.named_parameters())
+
+        def loss(moved: dict, module=module, inputs=inputs, labels=labels) -> object:
+            return torch.nn.functional.cross_entropy(torch.func.functional_call(module, moved, (inputs,)), labels)
+
+        gradients = torch.autograd.grad(loss(parameters), list(parameters.values()))
+        found = variant.check_gradients(
+            loss,
+            parameters,
+            dict(zip(parameters, gradients, strict=True)),
+            directions=variant.random_directions(parameters, generator, count=4),
+            batched=False,
+        )
+        assert 5e-9 < found.error < 1e-7
 
 
 @pytest.mark.parametrize(
@@ -346,6 +436,16 @@ def test_most_bugs_learn() -> None:
         assert plain[bug][0] < plain["no bug"][2], bug
 
 
+def test_at_a_smaller_rate_plain_descent_shows_fewer_bugs(monkeypatch) -> None:
+    """At the rate 0.1 the ignored mask and the transposed weights learn, and the missing factor still stops it."""
+    monkeypatch.setattr(bugs, "BUGS", ("ReLU's mask ignored", "weights transposed", "1/m missing"))
+    monkeypatch.setattr(bugs, "OPTIMIZERS", (lambda: momentum.Momentum(0.1, 0.0),))
+    mistakes = dict(zip(bugs.BUGS, bugs.bugs_learn().mistakes[0, 1], strict=True))
+    assert mistakes["1/m missing"] > 0.8
+    assert mistakes["ReLU's mask ignored"] == pytest.approx(0.18, abs=0.02)
+    assert mistakes["weights transposed"] == pytest.approx(0.15, abs=0.02)
+
+
 def test_adam_does_not_absorb_a_missing_factor_beside_a_penalty(monkeypatch) -> None:
     """As the page says: at 32 times the loss a strong penalty counts as good as nothing."""
     monkeypatch.setattr(bugs, "OPTIMIZERS", bugs.OPTIMIZERS[:1])
@@ -419,19 +519,23 @@ def test_weights_meet_kinks_as_often_as_theory_says() -> None:
 
 
 def test_how_large_a_network_meets_a_kink_at_the_best_step() -> None:
-    """A hundred inputs and units and a thousand examples in four of five; one of the two alone in few."""
+    """A hundred inputs and units and a thousand examples in four of five; one of the two alone in few.
 
-    def share(inputs: int, units: int, examples: int, draws: int) -> float:
+    And of small networks that meet a kink at a step, most meet none at a tenth of it.
+    """
+
+    def share(inputs: int, units: int, examples: int, draws: int, step: float = 1e-5) -> float:
         generator, met = np.random.default_rng(0), 0
         for _ in range(draws):
             x = generator.standard_normal((examples, inputs))
             z = x @ generator.standard_normal((units, inputs)).T * math.sqrt(2 / inputs)
-            met += bool(np.any(np.abs(z) < 1e-5 * np.abs(x).max(axis=1, keepdims=True)))
+            met += bool(np.any(np.abs(z) < step * np.abs(x).max(axis=1, keepdims=True)))
         return met / draws
 
     assert 0.65 < share(100, 100, 1000, 80) < 0.92
     assert share(100, 100, 32, 200) < 0.2
     assert share(10, 16, 1000, 200) < 0.3
+    assert share(10, 16, 1000, 200) < 0.4 * share(10, 16, 1000, 200, step=1e-4)  # the same draws
 
 
 def test_the_error_of_kinks_grows_with_the_root_of_the_step() -> None:
@@ -443,6 +547,16 @@ def test_the_error_of_kinks_grows_with_the_root_of_the_step() -> None:
     assert unmet.any()
     assert np.all(shown.relu[unmet] < 1e-8)
     assert np.all(shown.relu[:, -1] > 1e-2)
+
+
+def test_the_first_kink_lifts_the_error_by_four_to_six_powers_of_ten() -> None:
+    """Over what a smooth function would have: its arms go on with the slopes -1 and 2; two steps are a decade."""
+    shown = numbers("kinks")
+    for crossed, errors in zip(shown.crossed, shown.relu, strict=True):
+        first = int((crossed > 0).argmax())
+        before, last = errors[first - 2 : first]
+        smooth = last * 10 if last > before else last / math.sqrt(10)
+        assert 3.9 < math.log10(errors[first] / smooth) < 6.4
 
 
 def test_one_kink_is_off_by_what_the_derivation_says() -> None:

@@ -77,6 +77,7 @@ CASES = {
     "flatten": "moves numbers and computes none",
     "unflatten": "moves numbers and computes none",
     "hessian_vector_product": "its parts are tested in objective and activations",
+    "gauss_newton_vector_product": "its parts are tested in objective and activations",
     "dense_hessian": "writes out the products of its caller",
     "rademacher": "draws signs from a generator",
 }

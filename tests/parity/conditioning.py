@@ -70,6 +70,11 @@ CASES = {
         *(hessian(activation, "squared_error") for activation in ("identity", "leaky_relu", "tanh")),
         hessian("tanh", parameters=RUNS, vectors=VECTORS[:2]),
     ],
+    "gauss_newton_vector_product": [
+        *(hessian(activation) for activation in ("relu", "tanh")),
+        hessian("tanh", "squared_error"),
+        hessian("tanh", parameters=RUNS, vectors=VECTORS[:2]),
+    ],
     "dense_hessian": [dense],
     "condition_number": [
         lambda backend, array, matrix=matrix: ((array(matrix),), {})

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dlnotes.book import benchmarks, blocks, ledger, pages, prose, source
+from dlnotes.book import benchmarks, blocks, ledger, page_times, pages, prose, source
 from dlnotes.book.rules import breach
 
 Finding = tuple[int, str]
@@ -265,10 +265,12 @@ def _benchmarks(book: breach.Book, name: str, page: pages.Page, directive: pages
         yield directive.line, "it takes no text: the press fills it"
     try:
         results = benchmarks.load(book.layout.benchmarks)
+        if directive.argument == "page":
+            page_times.load(book.layout.page_times)
     except benchmarks.ResultsError as error:
         yield directive.line, str(error)
         return
-    known = ["goals", *results, *benchmarks.tables(results)]
+    known = ["goals", "page", *results, *benchmarks.tables(results)]
     if directive.argument not in known:
         yield directive.line, f"there is no {directive.argument}{breach.meant(directive.argument or '', known)}"
 

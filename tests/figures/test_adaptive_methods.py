@@ -1,0 +1,236 @@
+"""What the numbers of the chapter's figures must satisfy.
+
+Numbers of the whole experiment come from the cache of the press; what is quick is measured here at another size.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from dlnotes.book import drawing, layout
+from dlnotes.figures import adaptive_methods as alone
+from dlnotes.figures import adaptive_methods_cycle as cycles
+from dlnotes.figures import adaptive_methods_race as races
+from dlnotes.figures import adaptive_methods_training as learning
+from dlnotes.numpy import adaptive_methods, minibatch
+
+# Arguments under which each function of numbers takes a moment only.
+SMALL = {
+    "rotation": {"starts": 3, "steps": 10, "every": 15},
+    "counterexample": {"last": 30, "points": 3},
+    "singular-values": {"rows": 8, "features": 64},
+    "correction": {"last": 60, "inputs": 5, "seeds": 2, "steps": 2},
+    "epsilon": {"seeds": 2, "steps": 2, "points": 6},
+    "units": {"seeds": 2, "steps": 2, "decades": 1},
+    "race": {"tuning": 2, "seeds": 2, "steps": 2},
+}
+
+
+@functools.cache
+def numbers(name: str) -> tuple:
+    """The numbers of a figure as the book shows it."""
+    return drawing.numbers(layout.find(), drawing.Figure("adaptive_methods", name))
+
+
+# --- the ravine
+
+
+def test_only_methods_that_look_at_single_coordinates_see_the_angle() -> None:
+    shown = numbers("rotation")
+    median = dict(zip(alone.MOVERS, shown.losses[:, 1], strict=True))
+    for name in ("descent", "momentum"):
+        np.testing.assert_allclose(median[name], median[name][0], rtol=1e-6)
+    assert median["RMSprop"][0] == alone.FLOOR
+    assert np.all(median["RMSprop"][1:4] < 1e-5)
+    assert median["RMSprop"][-1] > median["descent"][-1]
+    assert np.all(median["Adam"] < median["descent"])
+    assert np.all(median["Adam"] > median["momentum"])
+    # Descent at the best rate leaves what the flat direction leaves: the slower of two factors, squared.
+    assert median["descent"][0] == pytest.approx(1e-4, rel=0.3)
+
+
+def test_best_rates_are_no_ends_of_the_grid_but_where_rmsprop_is_done() -> None:
+    shown = numbers("rotation")
+    for row, (_, rates) in enumerate(alone.MOVERS.values()):
+        ends = np.isin(shown.rates[row], rates[[0, -1]])
+        assert not ends[shown.losses[row, 1] > alone.FLOOR].any()
+
+
+@pytest.mark.parametrize("options", [{"steps": 30}, {"steps": 300}, {"condition": 1000.0}, {"seed": 7}])
+def test_rmsprop_gains_along_the_coordinates_and_not_across(options: dict) -> None:
+    shown = alone.rotation(every=45, starts=12, **options)
+    descent, rmsprop = shown.losses[:2, 1]
+    assert rmsprop[0] < 1e-6 * descent[0]
+    assert rmsprop[1] > 0.3 * descent[1]
+
+
+# --- first steps
+
+
+def test_steps_without_correction_follow_theory() -> None:
+    shown = numbers("correction")
+    np.testing.assert_allclose(shown.constant[0], 1, rtol=1e-12)
+    np.testing.assert_allclose(shown.constant[1], shown.theory, rtol=1e-12)
+    assert shown.noise[0] == pytest.approx(1)
+    assert np.mean(shown.noise[-8:]) == pytest.approx(float(shown.settled), rel=0.06)
+    factor = alone.uncorrected_ratio(np.arange(1, 3001))
+    assert factor[0] == pytest.approx(0.1 / math.sqrt(0.001))
+    assert factor.argmax() + 1 == 12
+    assert factor.max() == pytest.approx(6.57, abs=0.005)
+    assert factor[999] == pytest.approx(1.26, abs=0.005)
+
+
+def test_the_correction_moves_the_best_rate_by_about_four() -> None:
+    shown = numbers("correction")
+    best = shown.losses[:, 1].argmin(-1)
+    assert 2 <= shown.rates[best[0]] / shown.rates[best[1]] <= 8
+    assert shown.losses[1, 1].min() < 1.2 * shown.losses[0, 1].min()  # nothing is won by it at the best rate
+    assert np.all(np.diff(shown.losses[:, 1, :4]) < 0)
+
+
+# --- epsilon
+
+
+def test_epsilon_ends_where_its_place_says() -> None:
+    shown = numbers("epsilon")
+    near = {size: np.abs(np.log(shown.gradients / size)).argmin() for size in (1e-8, 1e-4)}
+    assert shown.outside[near[1e-8]] == pytest.approx(0.5, abs=0.04)
+    assert shown.under[near[1e-4]] == pytest.approx(math.sqrt(0.5), abs=0.04)
+    expected = np.interp(np.log(shown.measured_gradients), np.log(shown.gradients), shown.outside)
+    np.testing.assert_allclose(shown.measured, expected, rtol=0.01)
+
+
+def test_adam_learns_at_scales_at_which_descent_does_not() -> None:
+    shown = numbers("epsilon")
+    learned = shown.losses[:, 1] < 0.2
+    least = [shown.scales[row].min() for row in learned]
+    assert learned[0].sum() == 1
+    assert least[0] == pytest.approx(1)
+    assert least[1] == pytest.approx(1e-6)
+    assert least[2] == pytest.approx(1e-2)
+    assert np.all(learned[1] >= learned[2])
+    plateau = shown.losses[1, 1, shown.scales > 1e-4]
+    assert plateau.max() / plateau.min() < 1.05
+
+
+def test_adam_under_the_root_is_what_its_formula_says() -> None:
+    optimizer = learning.AdamUnderTheRoot(0.5, 0.0, 0.0, 0.01)
+    params = {"w": np.zeros(2)}
+    updates, _ = optimizer.update({"w": np.array([0.1, -3.0])}, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["w"], [-0.05 / math.sqrt(0.02), 1.5 / math.sqrt(9.01)], rtol=1e-12)
+
+
+# --- the cycle
+
+
+def test_counterexample_goes_where_reddi_kale_and_kumar_say() -> None:
+    shown = numbers("counterexample")
+    assert shown.paths[0, -1] == 1
+    assert np.all(shown.paths[1:, -1] < -0.95)
+    np.testing.assert_allclose(shown.measured[0], cycles.drift(3.0, 0.0, shown.measured_betas), atol=1e-6)
+    np.testing.assert_allclose(shown.measured[2], cycles.drift(3.0, 0.9, shown.measured_betas), atol=1e-6)
+    assert np.all(shown.theory[1:] < 0)
+    assert cycles.drift(3.0, 0.0, np.array(0.1)) == pytest.approx(0.681, abs=0.001)
+
+
+def test_thresholds_that_the_page_names() -> None:
+    assert cycles.threshold(3.0) == pytest.approx(0.472, abs=0.001)
+    assert cycles.threshold(2.01) == pytest.approx(0.987, abs=0.001)
+    assert cycles.threshold(2.01, 0.9) == pytest.approx(0.827, abs=0.001)
+    assert math.isnan(cycles.threshold(3.0, 0.9))
+
+
+def test_settled_averages_are_what_a_long_run_gives() -> None:
+    values, beta, average = np.array([3.0, -1.0, 0.5, 2.0]), 0.7, 0.0
+    ends = []
+    for value in np.tile(values, 60):
+        average = beta * average + (1 - beta) * value
+        ends.append(average)
+    np.testing.assert_allclose(cycles.settled_averages(values, beta), ends[-4:], rtol=1e-12)
+
+
+# --- Muon
+
+
+def test_muon_evens_the_singular_values_out() -> None:
+    shown = numbers("singular-values")
+    assert np.all(shown.after[-1][shown.before >= 0.01] > 0.67)
+    assert np.all(shown.after[-1] < 1.21)
+    assert shown.gradient[0] / shown.gradient[-1] == pytest.approx(100, rel=1e-6)
+    assert shown.muon.max() / shown.muon.min() < 1.8
+    assert shown.adam[0] / shown.adam[-1] > 4
+
+
+# --- trained networks
+
+
+def test_units_spread_adam_half_as_much_as_descent() -> None:
+    shown = numbers("units")
+    sgd, ball, adam = shown.losses[:, 1]
+    for one in (sgd, ball, adam):
+        assert np.all(np.diff(one) > 0)
+    np.testing.assert_allclose(adam[4], sgd[2], rtol=0.4)
+    assert np.all(adam[1:] < 0.7 * sgd[1:])
+    for row, (_, middle) in enumerate(learning.UNIT_MOVERS.values()):
+        assert np.all((shown.rates[row] > middle / 8.1) & (shown.rates[row] < middle * 7.9))
+
+
+def test_the_race_is_close_and_the_rates_are_not_ends() -> None:
+    shown = numbers("race")
+    middle = shown.fine.argmin(-1)
+    assert np.all((middle > 0) & (middle < len(races.FINE) - 1))
+    coarse = shown.coarse.argmin(-1)
+    assert np.all((coarse > 0) & (coarse < len(races.SHIFTS) - 1))
+    median = dict(zip(races.RACERS, shown.losses[1], strict=True))
+    assert max(median, key=median.get) == "Lion"
+    assert min(median, key=median.get) in ("AdaGrad", "RMSprop")
+    assert max(median.values()) / min(median.values()) < 3
+    for row in range(len(races.RACERS)):  # eight times too small or too large
+        logs = np.interp(np.log([1 / 8, 8]), np.log(shown.shifts[row]), np.log(shown.coarse[row]))
+        assert np.all(np.exp(logs) > 4 * shown.losses[1, row])
+
+
+def test_all_rates_train_on_the_same_draws() -> None:
+    both = learning.final_losses(minibatch.SGD, np.array([0.1, 0.1]), 3, steps=3, seed=5)
+    np.testing.assert_array_equal(both[0], both[1])
+    other = learning.final_losses(minibatch.SGD, np.array([0.2]), 3, steps=3, seed=5)
+    assert np.all(other != both[:1])
+
+
+def test_muon_steps_have_about_the_size_of_adams() -> None:
+    generator = np.random.default_rng(0)
+    optimizer = races.muon(np.full(1, 0.01))
+    params = {name: np.zeros((1, 32, 32)) for name in ("0.weight", races.HIDDEN_WEIGHT)}
+    state = optimizer.init(params)
+    for _ in range(200):
+        grads = {name: generator.normal(size=(1, 32, 32)) for name in params}
+        updates, state = optimizer.update(grads, state, params)
+    muon, adam = (np.sqrt(np.mean(updates[name] ** 2)) for name in (races.HIDDEN_WEIGHT, "0.weight"))
+    assert muon == pytest.approx(0.002, rel=0.15)
+    assert adam == pytest.approx(0.0023, rel=0.1)
+    assert isinstance(optimizer.chosen, adaptive_methods.Muon)
+
+
+def test_adam_learns_less_in_turned_coordinates_and_descent_the_same() -> None:
+    generator, shapes = np.random.default_rng(0), {"0.weight": (32, 64), "2.weight": (32, 32), "4.weight": (10, 32)}
+    turns = {
+        name: tuple(np.linalg.qr(generator.normal(size=(n, n)))[0].astype(np.float32) for n in shape)
+        for name, shape in shapes.items()
+    }
+    median = {}
+    for make, rates in ((minibatch.SGD, [0.2]), (adaptive_methods.Adam, [0.01, 0.02])):
+        for turned in (False, True):
+
+            def made(rate, make=make, turned=turned):
+                return learning.Turned(make(rate), turns) if turned else make(rate)
+
+            losses = learning.final_losses(made, np.array(rates), 8, steps=120, seed=0)
+            median[make.__name__, turned] = np.median(losses, axis=1)
+    np.testing.assert_allclose(median["SGD", True], median["SGD", False], rtol=1e-2)
+    plain, turned = median["Adam", False], median["Adam", True]
+    np.testing.assert_allclose(plain, [0.042, 0.085], rtol=0.05)
+    np.testing.assert_allclose(turned, [0.058, 0.154], rtol=0.1)

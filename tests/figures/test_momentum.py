@@ -1,0 +1,219 @@
+"""The numbers behind the figures of the momentum chapter, against theory and against print.
+
+Numbers of the whole experiment come from the cache of the press; what is quick is measured here at another size.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from dlnotes.book import drawing, layout
+from dlnotes.figures import momentum as figures
+from dlnotes.figures import momentum_noise as noise
+from dlnotes.figures import momentum_training as learning
+from dlnotes.numpy import momentum
+
+SMALL = {
+    "hundred": {"condition": 9.0, "last": 12},
+    "ravine": {"rate": 0.3, "last": 8},
+    "plane": {"condition": 10.0, "points": 9},
+    "windows": {"paths": 50},
+    "noise-floor": {"runs": 3, "steps": 40},
+    "batches": {"examples": 20, "hidden": 4, "steps": 50, "seeds": 2},
+}
+
+
+@functools.cache
+def numbers(name: str) -> tuple:
+    """The numbers of a figure as the book shows it."""
+    return drawing.numbers(layout.find(), drawing.Figure("momentum", name))
+
+
+# --- descent, Nesterov and the heavy ball
+
+
+def test_the_rates_for_condition_number_one_hundred() -> None:
+    shown = numbers("hundred")
+    assert [round(rate, 4) for rate in shown.rates.tolist()] == [0.9802, 0.9, 0.8182]
+
+
+def test_the_measured_rate_of_the_heavy_ball_is_higher_and_is_fitted_by_a_double_root() -> None:
+    shown = numbers("hundred")
+    assert shown.steps[-1] == 100
+    assert shown.distances[2, -1] ** (1 / 100) == pytest.approx(0.859, abs=5e-4)
+    np.testing.assert_allclose(shown.fit, shown.distances[2], rtol=1e-9)
+    assert shown.distances[2, -1] / shown.powers[2, -1] > 100  # the power alone does not fit
+    np.testing.assert_allclose(shown.distances[0], shown.powers[0], rtol=1e-9)  # descent has no double root
+
+
+def test_steps_to_a_millionth_are_those_of_the_page() -> None:
+    far = figures.hundred(last=700)
+    assert [int(np.argmax(row < 1e-6)) for row in far.distances] == [691, 154, 93]
+
+
+@pytest.mark.parametrize("condition", [4.0, 30.0, 1000.0])
+def test_the_rates_are_those_of_the_formulas_at_other_condition_numbers(condition: float) -> None:
+    shown, root = figures.hundred(condition, last=5), math.sqrt(condition)
+    wanted = [(condition - 1) / (condition + 1), 1 - 1 / root, (root - 1) / (root + 1)]
+    np.testing.assert_allclose(shown.rates, wanted, rtol=1e-6)
+
+
+# --- the ravine
+
+
+def test_the_radii_of_the_ravine() -> None:
+    shown = numbers("ravine")
+    np.testing.assert_array_equal(shown.radii[:, 0], [0, 0.25, 0.5])
+    np.testing.assert_allclose(shown.radii[:, 1], [1.4, 0.859, 0.707], atol=5e-4)
+    # An independent step matrix for the velocity and the error, and its eigenvalues.
+    for beta, radius in shown.radii:
+        matrices = [[[beta, h], [-0.6 * beta, 1 - 0.6 * h]] for h in (0.2, 4.0)]
+        assert abs(np.linalg.eigvals(matrices)).max() == pytest.approx(radius, abs=1e-7)
+
+
+def test_the_paths_of_the_ravine_are_those_of_a_plain_loop() -> None:
+    shown = numbers("ravine")
+    for row, beta in enumerate(figures.BETAS):
+        w, v = np.array([-5.0, -2.0]), np.zeros(2)
+        for step in range(len(shown.steps)):
+            np.testing.assert_allclose([shown.x[row, step], shown.y[row, step]], w, rtol=1e-12, atol=1e-12)
+            v = beta * v + np.array([0.2 * w[0], 4 * w[1]])
+            w = w - 0.6 * v
+    assert shown.distances[0, -1] > 1000 > 1 > shown.distances[1, -1] > shown.distances[2, -1]
+
+
+# --- the plane
+
+
+def test_the_plane_is_blank_beyond_the_limits() -> None:
+    shown = numbers("plane")
+    middles = (np.arange(61) + 0.5) / 61
+    rates, betas = 4 * middles, middles
+    for method, name in enumerate(("heavy_ball", "nesterov")):
+        limits = np.interp(betas, shown.betas, shown.limits[method])
+        grows = np.isnan(getattr(shown, name))
+        clear = abs(rates - limits[:, None]) > 0.01
+        assert np.array_equal(grows[clear], (rates > limits[:, None])[clear])
+
+
+def test_the_fastest_cell_of_the_heavy_ball_is_at_the_best_constants() -> None:
+    shown = figures.plane(points=401)  # the cells of the book are coarse for a valley as narrow as this
+    row, column = np.unravel_index(np.nanargmin(shown.heavy_ball), shown.heavy_ball.shape)
+    assert abs((row + 0.5) / 401 - shown.best_beta[0]) < 0.01
+    assert abs((column + 0.5) * 4 / 401 - shown.best[0]) < 0.06
+    assert 10 ** np.nanmin(shown.heavy_ball) == pytest.approx(-1 / math.log10(9 / 11), rel=0.02)
+    assert np.nanmin(shown.heavy_ball) < np.nanmin(shown.nesterov)
+
+
+# --- two windows
+
+
+def test_mean_age_and_number_are_two_numbers() -> None:
+    shown = numbers("windows")
+    np.testing.assert_allclose(shown.lag, shown.mean_age, rtol=1e-4)
+    np.testing.assert_allclose(shown.quiet, shown.window, rtol=6 * math.sqrt(2 / 4000))
+    np.testing.assert_allclose(shown.window, 2 * shown.mean_age - 1, rtol=1e-12)
+    assert shown.weights[:10].sum() == pytest.approx(0.651, abs=1e-3)
+
+
+def test_the_plain_average_over_nineteen_is_as_old_and_as_noisy() -> None:
+    shown = numbers("windows")
+    lengths = shown.plain_ages[:, 1] - 0.5
+    np.testing.assert_allclose(lengths, [10, 19])
+    np.testing.assert_allclose(shown.plain[:, 0] * lengths, 1)
+    assert np.mean(np.arange(1, 20)) == pytest.approx(momentum.mean_age(0.9))
+    weights = momentum.average_weights(0.9, 2000)
+    assert 1 / (weights**2).sum() == pytest.approx(19)
+
+
+# --- the noise floor
+
+
+def test_measured_floors_lie_on_the_theory() -> None:
+    shown = numbers("noise-floor")
+    for row in range(len(noise.FLOOR_BETAS)):
+        wanted = np.exp(np.interp(np.log(shown.effective[row]), np.log(shown.fine[row]), np.log(shown.theory[row])))
+        np.testing.assert_allclose(shown.floor[row], wanted, rtol=0.15)
+
+
+def test_at_small_effective_rates_beta_does_not_matter_and_beyond_two_it_does() -> None:
+    shown = numbers("noise-floor")
+    at = [np.interp((0.1, 1.5), fine, theory) for fine, theory in zip(shown.fine, shown.theory, strict=True)]
+    assert np.ptp([one[0] for one in at]) / at[0][0] < 0.06
+    assert at[0][1] > 3 * at[1][1]
+    assert shown.fine[0].max() < 2 < 10 < shown.fine[1].max()
+    assert momentum.noise_floor(1.0, 1.9) == pytest.approx(19)
+    assert momentum.noise_floor(1.0, 0.19, 0.9) == pytest.approx(1.0, abs=0.005)
+
+
+# --- which batch
+
+
+def test_with_the_full_batch_momentum_allows_a_larger_effective_rate_and_a_tenfold_lower_loss() -> None:
+    shown = numbers("batches")
+    plain, smooth = shown.losses[1, :, 1]
+    assert smooth.min() < plain.min() / 10
+    assert shown.effective[plain.argmin()] == pytest.approx(1.6)
+    assert shown.effective[smooth.argmin()] >= 6.4
+    assert (shown.losses[1, 1, 2].min()) < shown.losses[1, 0, 0].min()  # the worst start against the best
+
+
+def test_with_batches_of_four_there_is_little_to_gain() -> None:
+    shown = numbers("batches")
+    plain, smooth = shown.losses[0, :, 1]
+    assert 0.5 < smooth.min() / plain.min() < 1.1
+    assert max(shown.effective[plain.argmin()], shown.effective[smooth.argmin()]) <= 0.4
+
+
+def test_at_small_effective_rates_the_lines_are_one() -> None:
+    shown = numbers("batches")
+    for panel in range(2):
+        plain, smooth = shown.losses[panel, :, 1, :2]
+        np.testing.assert_allclose(smooth, plain, rtol=0.05)
+
+
+def test_batches_of_thirty_two_gain_and_batches_of_one_do_not() -> None:
+    plain, smooth = learning.batches(small=32).losses[0, :, 1]
+    assert [round(plain.min().item(), 3), round(smooth.min().item(), 4)] == [0.012, 0.0009]
+    plain, smooth = learning.batches(small=1).losses[0, :, 1]
+    assert [round(plain.min().item(), 2), round(smooth.min().item(), 2)] == [0.26, 0.38]
+
+
+def test_nesterov_is_near_the_heavy_ball_and_a_large_beta_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    ball = numbers("batches").losses[1, 1, 1]
+    with monkeypatch.context() as patched:
+        patched.setattr(momentum, "Momentum", momentum.Nesterov)
+        ahead = learning.batches().losses[1, 1, 1]
+    np.testing.assert_allclose(ahead[:7], ball[:7], rtol=0.2)
+    monkeypatch.setattr(learning, "BETAS", (0.0, 0.99))
+    late = learning.batches().losses[1, 1, 1]
+    assert np.all((late[:5] / ball[:5] > 1.8) & (late[:5] / ball[:5] < 2.5))
+    assert late.argmin() == 8
+    assert late[8] == pytest.approx(1e-4, rel=0.5)
+    assert late[8] < ball.min()
+
+
+def test_the_losses_are_those_of_a_plain_loop() -> None:
+    """One run of the full batch, taken alone, with the update written out."""
+    from dlnotes import datasets
+    from dlnotes.numpy import network
+
+    shown = learning.batches(examples=20, hidden=4, steps=50, seeds=1, seed=3)
+    digits = datasets.digits()
+    inputs, targets = ((digits.inputs[:20] - 8) / 8).astype(np.float32), digits.targets[:20]
+    (generator,) = np.random.default_rng(3).spawn(1)
+    params = network.initialize([64, 4, 10], generator, dtype=np.float32)
+    velocity = {name: np.zeros_like(value) for name, value in params.items()}
+    ends = []
+    for step in range(51):
+        loss, grads = network.loss_and_gradient(params, inputs, targets, "tanh")
+        if step in (20, 30, 40, 50):
+            ends.append(float(loss))
+        velocity = {name: np.float32(0.9) * velocity[name] + grads[name] for name in params}
+        params = {name: params[name] - np.float32(0.1 * 0.1) * velocity[name] for name in params}
+    assert shown.effective[1] == pytest.approx(0.1)
+    assert shown.losses[1, 1, 1, 1] == pytest.approx(np.mean(ends), rel=1e-3)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import decimal
 
 import numpy as np
@@ -194,6 +195,53 @@ def test_a_schedule_sets_the_rate_of_each_step():
         path(kernels.AdamW(schedule, weight_decay=0.3)),
         torch_path(lambda t, p: t.optim.AdamW(p, weight_decay=0.3), schedule=schedule),
     )
+
+
+@pytest.mark.parametrize("home", ["numpy", "torch"])
+@pytest.mark.parametrize("name", ["Adagrad", "RMSprop", "Adam", "AdamW", "AMSGrad", "NAdam", "Lion", "Muon"])
+def test_a_schedule_takes_the_steps_of_its_values_given_one_by_one(name, home):
+    array, plain, maker = np.array, np.asarray, getattr(kernels, name)
+    if home == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import adaptive_methods as variant
+
+        array, plain, maker = (lambda value: torch.tensor(np.array(value))), torch.Tensor.numpy, getattr(variant, name)
+    fields = [field.name for field in dataclasses.fields(maker) if isinstance(field.default, float)]
+    numbers = [field for field in fields if field != "initial_sum"]
+    assert "learning_rate" in numbers
+    # Each number falls from step to step, at a speed of its own.
+    falling = {field: lambda step, kept=0.9 - 0.07 * i: 0.8 * kept**step for i, field in enumerate(numbers)}
+    scheduled = maker(**falling)
+    params = {key: array(value) for key, value in drawn(MATRICES).items()}
+    state = by_hand_state = scheduled.init(params)
+    in_place = hasattr(scheduled, "update_in_place")
+    own, own_state = {key: array(plain(value)) for key, value in params.items()}, scheduled.init(params)
+    for step in range(6):
+        by_hand = maker(**{field: value(step) for field, value in falling.items()})
+        grads = {key: array(value) for key, value in drawn(MATRICES, 1 + step).items()}
+        updates, state = scheduled.update(grads, state, params)
+        expected, by_hand_state = by_hand.update(grads, by_hand_state, params)
+        for key in params:
+            np.testing.assert_array_equal(plain(updates[key]), plain(expected[key]))
+        params = optimizers.apply_updates(params, updates)
+        if in_place:
+            own_state = scheduled.update_in_place(grads, own_state, own)
+            for key in params:
+                np.testing.assert_allclose(plain(own[key]), plain(params[key]), rtol=1e-11, atol=1e-12)
+
+
+KEPT = {
+    0: [minibatch.SGD(0.1)],
+    1: [momentum.Momentum(0.1), kernels.Adagrad(), kernels.RMSprop(), kernels.Lion(), kernels.Muon()],
+    2: [kernels.Adam(), kernels.AdamW()],
+    3: [kernels.AMSGrad()],
+}
+
+
+@pytest.mark.parametrize(("kept", "optimizer"), [(kept, one) for kept, all_ in KEPT.items() for one in all_])
+def test_numbers_kept_for_each_weight(kept, optimizer):
+    leaves = optimizers.leaves(optimizer.init({"w": np.zeros((40, 30))}))
+    assert sum(np.size(leaf) for leaf in leaves if np.ndim(leaf)) == 1200 * kept
 
 
 def test_epsilon_stands_outside_the_root():

@@ -659,6 +659,37 @@ def test_a_run_that_is_done_waits_for_the_others():
     np.testing.assert_allclose(matrices[1] @ found.solution[1], right_sides[1], atol=1e-7)
 
 
+def uneven():
+    """Curvatures that differ little, and others that differ much: the first run is done in a few steps of some 8."""
+    curvatures = np.stack([np.linspace(1, 1.3, 8), np.geomspace(1, 1e4, 8)])
+    return frozen(curvatures), gaussian(54, 2, 8)
+
+
+def test_a_run_that_is_done_before_the_others_stays_where_it_is():
+    curvatures, right_sides = uneven()
+    together = conditioning.conjugate_gradient(lambda v: curvatures * v, right_sides, tolerance=1e-2)
+    alone = conditioning.conjugate_gradient(lambda v: curvatures[0] * v, right_sides[0], tolerance=1e-2)
+    taken = alone.residual_norms.size
+    assert taken + 3 < together.residual_norms.shape[-1]
+    assert alone.residual_norms[-1] > 1e-4  # done by the tolerance and not to rounding
+    np.testing.assert_array_equal(together.solution[0], alone.solution)
+    np.testing.assert_array_equal(together.residual_norms[0, taken:], alone.residual_norms[-1])
+
+
+def test_a_run_that_is_done_before_the_others_stays_where_it_is_in_torch():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import conditioning as variant
+
+    curvatures, right_sides = (torch.tensor(np.array(value)) for value in uneven())
+    together = variant.conjugate_gradient(lambda v: curvatures * v, right_sides, tolerance=1e-2)
+    alone = variant.conjugate_gradient(lambda v: curvatures[0] * v, right_sides[0], tolerance=1e-2)
+    taken = alone.residual_norms.numel()
+    assert taken + 3 < together.residual_norms.shape[-1]
+    assert alone.residual_norms[-1] > 1e-4
+    torch.testing.assert_close(together.solution[0], alone.solution, rtol=1e-14, atol=0)
+    assert (together.residual_norms[0, taken:] == together.residual_norms[0, -1]).all()
+
+
 def test_conjugate_gradient_of_nothing_is_nothing():
     solution, norms = conditioning.conjugate_gradient(lambda v: v, np.zeros(4))
     np.testing.assert_array_equal(solution, np.zeros(4))

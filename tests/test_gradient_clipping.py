@@ -160,6 +160,21 @@ def test_adaptive_clipping_bounds_each_unit():
     np.testing.assert_allclose(clipped, g * 0.05 * np.linalg.norm(b) / np.linalg.norm(g), rtol=1e-13)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_the_adaptive_part_of_a_chain_takes_its_epsilon(backend):
+    module, array = kernels, np.array
+    if backend == "torch":
+        torch = pytest.importorskip("torch")
+        from dlnotes.torch import gradient_clipping as module
+
+        array = torch.tensor
+    params, grads = {"w": array(np.zeros((2, 3)))}, {"w": array(np.full((2, 3), 7.0))}
+    for epsilon in (1e-3, 0.5, 20.0):
+        optimizer = module.ClipAdaptively(0.1, epsilon)
+        clipped, _ = optimizer.update(grads, optimizer.init(params), params)
+        np.testing.assert_allclose(np.asarray(clipped["w"]), 0.1 * epsilon / np.sqrt(3), rtol=1e-12)
+
+
 OPTIMIZERS = {
     "value": lambda limit, axes: kernels.ClipByValue(limit),
     "norm": lambda limit, axes: kernels.ClipByNorm(limit, axes),

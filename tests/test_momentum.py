@@ -185,6 +185,18 @@ def test_without_beta_it_is_descent():
             np.testing.assert_array_equal(updates["w"], expected["w"])
 
 
+@pytest.mark.parametrize("optimizer", [kernels.Momentum, kernels.Nesterov])
+def test_the_rate_stands_outside_the_velocity(optimizer):
+    # Under gradients of 1 and at beta 0.9 the velocity settles at 10; the steps drop with the rate, at once.
+    params = {"w": np.zeros(1)}
+    dropping = optimizer(lambda step: 1.0 if step < 200 else 0.1, 0.9)
+    state, lengths = dropping.init(params), []
+    for _ in range(202):
+        updates, state = dropping.update({"w": np.ones(1)}, state, params)
+        lengths.append(-updates["w"][0])
+    np.testing.assert_allclose(lengths[199:], [10, 1, 1], rtol=1e-6)
+
+
 def test_only_the_averaging_form_calms_the_step():
     # Under unit noise the sum has variance 1 / (1 - beta^2), the average (1 - beta) / (1 + beta).
     params = {"w": np.zeros(4000)}

@@ -85,7 +85,8 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
     page.active = True
     content = page.content or ""
     context["runs"] = any(mark in content for mark in RUNS)
-    context["fonts"] = [name for name, marks in FONTS.items() if any(mark in content for mark in marks)]
+    open_ = re.sub(r"</summary>.*?</details>", "", content, flags=re.DOTALL)
+    context["fonts"] = [name for name, marks in FONTS.items() if any(mark in open_ for mark in marks)]
     context["python"] = "yes" if runtime.wanted() else "no"
     layout = layouts.find()
     stem = layout.stem(page.file.src_uri)

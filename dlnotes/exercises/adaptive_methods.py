@@ -35,6 +35,13 @@ def _slips(g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int) -> dict[str, np.
         "The average gradient needs its correction too": -m_new / root,
         "t is 1 in the first step, not 0": -late,
         "The average of the gradient is missing: this is RMSprop with a correction": -g / root,
+        "Epsilon is missing: it is what keeps the step from tiny gradients small": -m_hat / np.sqrt(v_hat),
+        "Epsilon is added to the root of the corrected average; yours is larger by one over that correction": -m_hat
+        * np.sqrt(1 - 0.999**t)
+        / (np.sqrt(v_new) + EPSILON),
+        "0.9 is kept of the gradient, 0.999 of its square": -((0.999 * m + 0.001 * g) / (1 - 0.999**t))
+        / (np.sqrt((0.9 * v + 0.1 * g * g) / (1 - 0.9**t)) + EPSILON),
+        "The new gradient has the weight 0.1 = 1 - 0.9": -((0.9 * m + g) / (1 - 0.9**t)) / root,
         "The averages must take in the gradient before they are used": -(m / (1 - 0.9**t))
         / (np.sqrt(v / (1 - 0.999**t)) + EPSILON),
     }
@@ -86,6 +93,7 @@ def check_uncorrected(uncorrected: Callable[[float, float, int], float]) -> None
         slips = {
             "This is upside down: how long without, over how long with": 1 / wanted,
             "The second average stands under a root": first / second,
+            "The first average stands under no root": math.sqrt(first / second),
             "The first average is corrected too": 1 / math.sqrt(second),
             "The second average is corrected too": first,
             "These are the weights of one gradient: after t steps the weights add up to 1 - beta^t": (1 - beta1)
@@ -130,6 +138,8 @@ def check_round_of_adam(round_of_adam: Callable[[Sequence[float], float], float]
         }
         if not _near(given, wanted, 1e-4):
             hints = [f". {hint}" for hint, slip in slips.items() if _near(given, slip, 1e-4)]
+            if _near(given, wanted, 0.02):
+                hints.append(". That is near: go more rounds, until the average square has settled")
             raise AssertionError(f"{call} is {given:.4f}, not {wanted:.4f}{hints[0] if hints else ''}")
     answers.right("three rounds")
 
@@ -165,7 +175,7 @@ def check_numbers_kept(numbers_kept: Callable[[str, int, int], int]) -> None:
             slips = {own: cells * rows * columns for own, cells in _OWN_COUNTS.get(name, {}).items()}
             if name == "Shampoo":
                 slips["L has rows times rows numbers, and R columns times columns"] = 2 * rows * columns
-                slips["The matrices are square"] = rows + columns
+                slips["L and R are square: count all their numbers, not a row of each"] = rows + columns
             slips["Asked for are numbers, not bytes"] = 4 * right
             slips["The weights themselves do not count"] = right + rows * columns
             slips["Weights and gradients do not count"] = right + 2 * rows * columns

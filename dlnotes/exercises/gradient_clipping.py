@@ -58,24 +58,27 @@ def check_clip_gradients(clip_gradients: Callable[[list[np.ndarray], float], lis
 def _hint_for_clipped(found: list[np.ndarray], before: list[np.ndarray], max_norm: float, length: float) -> str:
     """Say which slip gives these arrays, if one does."""
     total = sum(np.linalg.norm(array) for array in before)
+    sizes = np.concatenate([np.abs(array).ravel() for array in before])
+    lengths = (
+        (total, "Lengths of arrays do not add up; their squares do"),
+        (length**2, "This divides by the sum of the squares: a root is missing"),
+        (math.sqrt(length), "This takes the root twice"),
+        (sizes.sum(), "This divides by the sum of the sizes; the length is the root of the sum of the squares"),
+        (sizes.max(), "This divides by the largest number; the length counts all of them"),
+        (max(np.linalg.norm(array) for array in before), "This takes the longest array; the squares of all add up"),
+        (length / math.sqrt(sizes.size), "This takes the mean of the squares; the length takes their sum"),
+    )
     slips = (
         ([_by_norm(array, max_norm) for array in before], "Each array by its own norm turns the whole; take one norm"),
         ([np.clip(array, -max_norm, max_norm) for array in before], "This bounds each number, and turns the gradient"),
         ([array * max_norm / length for array in before], "A gradient that is short enough must stay as it is"),
-        (
-            [array * min(1.0, max_norm / total) for array in before],
-            "Lengths of arrays do not add up; their squares do",
-        ),
-        (
-            [array * min(1.0, max_norm / length**2) for array in before],
-            "This divides by the sum of the squares: a root is missing",
-        ),
         (before, "Nothing was shortened"),
+        *(([array * min(1.0, max_norm / wrong) for array in before], hint) for wrong, hint in lengths),
     )
     for wrong, hint in slips:
         if _all_near(found, wrong):
             return f". {hint}"
-    return ". All arrays are multiplied by one number"
+    return ". All arrays are multiplied by the threshold over the root of the sum of all squares"
 
 
 def check_cliff_slope(cliff_slope: Callable[[float, int], float]) -> None:
@@ -98,6 +101,8 @@ def check_cliff_slope(cliff_slope: Callable[[float, int], float]) -> None:
         hints = (
             (factor**length, "This is how far a move of the first state is carried; the bias enters at every time"),
             (factor ** (length - 1), "This is one term of the sum; the bias enters at every time"),
+            (wanted * factor, "What enters at the last time is not multiplied any more: begin with the power 0"),
+            (wanted - factor ** (length - 1), "One term too few: there are T of them, from the power 0 to T - 1"),
             (wanted + factor**length, "One term too many: what enters at the last time is not multiplied any more"),
             (wanted - 1, "One term too few: what enters at the last time counts as 1"),
             (
@@ -133,6 +138,8 @@ def check_longest_step(longest_step: Callable[[float, float, float], float]) -> 
             (max_norm / (1 - beta), "That bounds the velocity; the step is the rate times it"),
             (rate * max_norm / (1 - beta) * beta, "The newest gradient counts whole, beta to the power 0"),
             (rate * max_norm / (1 - beta**2), "The terms are beta, not its square"),
+            (rate * max_norm / math.sqrt(1 - beta), "No root: lengths that point one way add up, not their squares"),
+            (10 * rate * max_norm, "Ten is for beta = 0.9"),
             (rate * max_norm / math.sqrt(1 - beta**2), "That is for gradients of random signs; take the worst"),
         )
         if not _near(given, wanted):

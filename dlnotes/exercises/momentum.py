@@ -43,6 +43,8 @@ def check_spectral_radius(spectral_radius: Callable[[float, float, float], float
             hint = ". The modulus is sqrt(beta) where the roots are complex only; here they are real"
         elif _near(given, abs(1 - rate * curvature)):
             hint = ". This is descent without momentum"
+        elif beta and _near(given, min(abs(roots))):
+            hint = ". This is the smaller root: where 1 + beta - rate h is below 0, the larger one has the minus sign"
         elif _near(given, max(roots.real)):
             hint = ". The largest modulus counts, not the largest root: a root below -1 grows too, and i has size"
         elif _near(given, max(abs(roots.real))):
@@ -67,7 +69,7 @@ def check_beta_for(beta_for: Callable[[float], float]) -> None:
     Raises:
         AssertionError: if a beta is wrong.
     """
-    for number in (1, 4, 19, 199.0):
+    for number in (4, 19, 199.0, 1):
         call = f"beta_for({number})"
         given = answers.number(call, beta_for(number))
         wanted = (number - 1) / (number + 1)
@@ -113,6 +115,8 @@ def check_largest_rate(largest_rate: Callable[[float, float, bool], float]) -> N
             hint = ". The larger the curvature, the smaller the rate: a division is missing"
         elif _near(given, wanted * curvature**2):
             hint = ". The curvature divides"
+        elif not nesterov and _near(given, (1 + math.sqrt(beta)) ** 2 / curvature):
+            hint = ". From there on each step overshoots, and up to the limit the error shrinks all the same"
         elif beta and (_near(given, wanted / (1 - beta)) or _near(given, 2 / (1 - beta) / curvature)):
             hint = ". That is an effective rate; asked for is the learning rate, where the velocity is beta v + g"
         if not _near(given, wanted):
@@ -126,7 +130,7 @@ Step = Callable[[np.ndarray, np.ndarray, Callable, float, float], tuple[np.ndarr
 def _wrong_steps(point: np.ndarray, v: np.ndarray, gradient: Callable, rate: float, beta: float) -> list[tuple]:
     """List wrong steps, each with what is said of it."""
     g, ahead = gradient(point), gradient(point - rate * beta * v)
-    new = beta * v + g
+    new, inside, damped = beta * v + g, beta * v - rate * g, beta * v + (1 - beta) * g
     return [
         (point - rate * new, "This is the heavy ball: the gradient has to act on the new velocity once more"),
         (point - rate * (g + beta * v), "The velocity in the step is the new one, with this gradient in it"),
@@ -138,6 +142,13 @@ def _wrong_steps(point: np.ndarray, v: np.ndarray, gradient: Callable, rate: flo
         ),
         (point - rate * (g + new), "The new velocity has a factor beta in the step"),
         (point - rate * (1 - beta) * (g + beta * new), "There is no factor 1 - beta here"),
+        (point - rate * (g + beta * damped), "There is no factor 1 - beta before the gradient in the velocity"),
+        (point - rate * ((1 - beta) * g + beta * damped), "There is no factor 1 - beta before the gradient"),
+        (
+            point + beta * inside - rate * g,
+            "This velocity has the learning rate inside, as in TensorFlow; here it stands outside, in the step",
+        ),
+        (new, "Give the point first, then the velocity"),
     ]
 
 
@@ -160,7 +171,8 @@ def check_nesterov_step(nesterov_step: Step) -> None:
     point, velocity = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -0.4])
     for number in range(1, 6):
         call = f"nesterov_step in step {number}"
-        pair = answers.pair(call, nesterov_step(point.copy(), velocity.copy(), gradient, rate, beta))
+        given = nesterov_step(point.copy(), velocity.copy(), gradient, rate, beta)
+        pair = answers.pair(call, list(given) if isinstance(given, np.ndarray) and given.ndim else given)
         moved = answers.array(f"the point of {call}", pair[0], (3,))
         after = answers.array(f"the velocity of {call}", pair[1], (3,))
         wanted_velocity = beta * velocity + gradient(point)

@@ -43,7 +43,7 @@ MOVERS: dict[str, tuple[Callable, np.ndarray]] = {
     "descent": (minibatch.SGD, np.linspace(1, 2, 51)),
     "RMSprop": (adaptive_methods.RMSprop, np.geomspace(0.01, 1, 41)),
     "Adam": (adaptive_methods.Adam, np.geomspace(0.01, 3, 51)),
-    "momentum": (lambda rate: momentum.Momentum(rate, 0.67), np.linspace(0.5, 3.5, 51)),
+    "momentum": (momentum.Momentum, np.linspace(0.05, 3.75, 75)),
 }
 
 

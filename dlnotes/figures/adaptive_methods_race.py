@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
 HIDDEN_WEIGHT = "2.weight"
 
 
-def muon(rate: np.ndarray) -> adaptive_methods.Partition:
+def muon(rate: np.ndarray, width: int = 32) -> adaptive_methods.Partition:
     """Give Muon for the weights between the hidden layers and Adam for the rest, with steps of about one size.
 
     A step of Muon has the root mean square rate / sqrt(n) in a matrix of n times n; times 0.2 sqrt(n) it is about that
     of Adam (Liu et al., 2025).
+
+    Args:
+        rate: Learning rates, one a run.
+        width: n, the units in each hidden layer.
     """
-    hidden = adaptive_methods.Muon(0.2 * np.sqrt(32) * rate, weight_decay=0.0, run_axes=1)
+    hidden = adaptive_methods.Muon(0.2 * math.sqrt(width) * rate, weight_decay=0.0, run_axes=1)
     return adaptive_methods.Partition(lambda name: name == HIDDEN_WEIGHT, hidden, adaptive_methods.Adam(rate))
 
 
@@ -68,7 +74,8 @@ class Race(NamedTuple):
 def race(tuning: int = 4, seeds: int = 16, steps: int = 120, width: int = 32, seed: int = 0) -> Race:
     """Tune on seven rates and a few seeds, then try five finer rates around the best on fresh seeds."""
     found: dict[str, list] = {name: [] for name in Race._fields}
-    for place, (make, middle) in enumerate(RACERS.values(), 1):
+    racers = {**RACERS, "Muon": (functools.partial(muon, width=width), RACERS["Muon"][1])}
+    for place, (make, middle) in enumerate(racers.values(), 1):
         rates = middle * SHIFTS
         coarse = np.median(learning.final_losses(make, rates, tuning, steps=steps, width=width, seed=seed), axis=1)
         around = rates[coarse.argmin()] * FINE
@@ -104,7 +111,7 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
         points = {"color": color, "linestyle": "none", "marker": "o", "markersize": 3 if name in shown else 2}
         paper.line(right, numbers, f"fine[{row}]", x=f"fine_shifts[{row}]", **points)
     right.set(xscale="log", yscale="log", title="Loss over the rate", xlabel="rate, over the best")
-    right.set_xticks([1 / 8, 1 / 2, 1, 2, 8], ["1/8", "1/2", "1", "2", "8"])
+    right.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4], ["1/8", "1/4", "1/2", "1", "2", "4"])
     right.set_yticks([0.02, 0.05, 0.2, 1], ["0.02", "0.05", "0.2", "1"])
     for name, (rate, shift) in {"SGD": (6, -8), "Lion": (1, 10), "Adam": (6, 8)}.items():
         row = list(RACERS).index(name)

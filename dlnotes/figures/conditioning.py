@@ -10,6 +10,7 @@ import numpy as np
 from dlnotes.numpy import conditioning, momentum
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from dlnotes.figures.paper import Paper
@@ -27,7 +28,8 @@ class Steps(NamedTuple):
         kappas: Condition numbers.
         fixed: Steps of gradient descent, of momentum and of Newton's method from their worst start; (method, kappa).
         conjugate: Steps of conjugate gradients, quantiles over random starts; (quantile, kappa).
-        theory: What is predicted for descent, momentum, Newton's method and conjugate gradients; (method, kappa).
+        theory: What is predicted for descent, momentum and Newton's method, and a bound for conjugate gradients;
+            (method, kappa).
     """
 
     kappas: np.ndarray
@@ -92,7 +94,9 @@ def steps(size: int = 256, points: int = 9, draws: int = 20, seed: int = 0) -> S
         ).residual_norms
         needed = (found > TOLERANCE * found[:, :1]).sum(-1)
         conjugate.append(np.quantile(needed, (0.1, 0.5, 0.9)))
-        theory.append([*predicted, 1.0, conditioning.steps_to_tolerance(rates[1], TOLERANCE)])
+        # Chebyshev's bound is one for the root of the loss; that of the gradient has the root of kappa besides.
+        share = TOLERANCE / (2 * math.sqrt(kappa))
+        theory.append([*predicted, 1.0, conditioning.steps_to_tolerance(rates[1], share)])
     return Steps(kappas, np.array(fixed).T, np.array(conjugate).T, np.array(theory).T)
 
 
@@ -159,9 +163,22 @@ def modes(last: int = 20, points: int = 111, seed: int = 0) -> Modes:
     return Modes(curvatures, factors, taken, measured, np.maximum(theory, floor))
 
 
+def label_where_they_end(own: Axes, numbers: Modes, rate: int, paper: Paper, lowest: float = 1e-5) -> None:
+    """Write the curvature of each line beside its last point that is above the lower end of the axis."""
+    inside, last = [], numbers.steps[-1]
+    for mode, (curvature, color) in enumerate(zip(EIGENVALUES, paper.colors[3:6], strict=True)):
+        shown = np.flatnonzero(numbers.theory[rate, mode] > lowest)[-1]
+        if numbers.steps[shown] == last:
+            inside.append((numbers.theory[rate, mode, -1], f"{curvature:g}", color))
+        else:
+            place = (numbers.steps[shown], numbers.theory[rate, mode, shown])
+            own.annotate(f"{curvature:g}", place, (7, 0), textcoords="offset points", color=paper.word(color))
+    paper.end_labels(own, last, *zip(*inside, strict=True))
+
+
 def draw_modes(numbers: Modes, paper: Paper) -> Figure:
     """Draw the factors over the curvature, and the distances over the steps at the best rate and beyond the limit."""
-    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=300 if paper.wide else 840)
+    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=300 if paper.wide else 690)
     left, middle, right = axes.flat
     names = ("1/L", "best", "too large")
     for row, color in enumerate(paper.colors[:3]):
@@ -180,7 +197,5 @@ def draw_modes(numbers: Modes, paper: Paper) -> Figure:
             paper.theory(own, numbers, f"theory[{rate}, {mode}]", x="steps", color=color)
         own.set(yscale="log", title=title, xlabel="step", ylim=(1e-5, 10))
         own.minorticks_off()
-        labels = [f"{value:g}" for value in EIGENVALUES]
-        ends = np.maximum(numbers.theory[rate, :, -1], 1e-5)
-        paper.end_labels(own, numbers.steps[-1], ends, labels, paper.colors[3:6])
+        label_where_they_end(own, numbers, rate, paper)
     return figure

@@ -179,12 +179,13 @@ def growth(
 
 def draw_growth(numbers: Growth, paper: Paper) -> Figure:
     """Draw loss, length of the gradient and curvature along it over the steps, one below the other or side by side."""
-    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=290 if paper.wide else 720, sharex=True)
+    figure, axes = paper.subplots(*((1, 3) if paper.wide else (3, 1)), height=290 if paper.wide else 690, sharex=True)
     titles = ("Loss", "Length of the gradient", "Curvature along it")
     for own, name, title, color in zip(axes.flat, Growth._fields[1:], titles, paper.colors, strict=False):
         paper.band(own, numbers, f"{name}[0]", f"{name}[2]", x="steps", color=color)
         paper.line(own, numbers, f"{name}[1]", x="steps", color=color)
         own.set(title=title, xlim=(0, numbers.steps[-1]))
+        own.tick_params(labelbottom=True)  # where the panels stack, each shows its steps
     paper.guide(axes.flat[2].axhline(0, color=paper.muted, linewidth=0.8))
     for own in axes.flat if paper.wide else axes.flat[2:]:
         own.set_xlabel("step")
@@ -254,9 +255,9 @@ def draw_edge(numbers: Edge, paper: Paper) -> Figure:
         style = {"color": color, "linestyle": paper.dashes[row]}
         paper.line(left, numbers, f"sharpness[{row}]", x="steps", **style)
         paper.line(right, numbers, f"loss[{row}]", x="steps", **style)
-    paper.guide(left.axhline(1, color=paper.ink, linewidth=0.8))
+    paper.guide(left.axhline(1, color=paper.muted, linewidth=0.8))
     end = numbers.steps[-1]
-    left.set(title="Sharpness × rate / 2", xlabel="step", xlim=(0, end), ylim=(0.6, 1.5), yticks=[0.8, 1, 1.2, 1.4])
+    left.set(title="Sharpness × rate / 2", xlabel="step", xlim=(0, end), ylim=(0.6, 2.3), yticks=[0.8, 1, 1.5, 2])
     right.set(title="Loss", xlabel="step", xlim=(0, end), yscale="log")
     right.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
     right.minorticks_off()

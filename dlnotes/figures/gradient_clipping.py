@@ -72,7 +72,6 @@ class Cliff(NamedTuple):
         clipped: The path with clipping from the same start; (w and b, step).
         steps: Steps taken.
         solved: Share of the starts whose loss is below 0.001; (without and with clipping, step).
-        farthest: How far from its start the farthest run was thrown; without and with clipping.
     """
 
     weights: np.ndarray
@@ -82,7 +81,6 @@ class Cliff(NamedTuple):
     clipped: np.ndarray
     steps: np.ndarray
     solved: np.ndarray
-    farthest: np.ndarray
 
 
 def descend(
@@ -111,11 +109,10 @@ def cliff(
     generator = np.random.default_rng(seed)
     starts = generator.uniform(4.2, 5.2, runs)
     offsets = generator.uniform(-0.5, 1.0, runs)
-    solved, farthest, paths = [], [], []
+    solved, paths = [], []
     for bound in (1e300, max_norm):  # the first is never reached
-        places, loss = descend(starts, offsets - starts / 2, rate, bound, steps, length)
+        _, loss = descend(starts, offsets - starts / 2, rate, bound, steps, length)
         solved.append((loss < 1e-3).mean(-1))
-        farthest.append(np.hypot(*np.moveaxis(places - places[0], 1, 0)).max())
         shown = descend(np.array([4.8]), np.array([-1.8]), rate, bound, steps, length)[0][..., 0]
         inside = (shown[:, 0] < weights[-1]) & (shown[:, 1] < BIASES[-1])
         end = len(inside) if inside.all() else int(np.argmin(inside)) + 1
@@ -127,7 +124,6 @@ def cliff(
         *paths,
         np.arange(steps + 1),
         np.array(solved),
-        np.array(farthest),
     )
 
 
@@ -141,23 +137,23 @@ def draw_cliff(numbers: Cliff, paper: Paper) -> Figure:
     style = {"cmap": paper.ramp, "vmin": 0, "vmax": 0.4, "interpolation": "nearest"}
     paper.mark(left.imshow(numbers.loss, origin="lower", extent=box, aspect="auto", **style), "loss")
     paper.theory(left, numbers, "wall", x="weights", linewidth=1.2).set_path_effects(paper.halo(3))
-    for name, color in zip(("plain", "clipped"), colors, strict=True):
-        paper.line(left, numbers, f"{name}[1]", x=f"{name}[0]", color=color, linewidth=1.3)
+    for name, color, width in (("clipped", colors[1], 2.2), ("plain", colors[0], 1.1)):  # at first they are the same
+        paper.line(left, numbers, f"{name}[1]", x=f"{name}[0]", color=color, linewidth=width)
+    paper.line(left, numbers, "plain[1, :1]", x="plain[0, :1]", color=paper.ink, marker="o", linestyle="none")
     left.set(xlim=(numbers.weights[0], numbers.weights[-1]), ylim=(BIASES[0], BIASES[-1]))
     left.set(xlabel="weight w", ylabel="bias b", title="Loss, and two descents")
     left.grid(False)
     for which, color in enumerate(colors):
         paper.line(right, numbers, f"solved[{which}]", x="steps", color=color, linestyle=paper.dashes[1 - which])
-    right.set(xlabel="step", title="Starts that have been solved", xlim=(0, numbers.steps[-1]), ylim=(-0.04, 1.06))
+    right.set(xlabel="step", title="Starts with a loss below 0.001", xlim=(0, numbers.steps[-1]), ylim=(-0.04, 1.06))
     right.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
     ends = numbers.solved[:, -1]
     texts = [f"{share:.0%} {name}" for name, share in zip(("not\nclipped", "clipped"), ends, strict=True)]
     for which, label in enumerate(paper.end_labels(right, numbers.steps[-1], ends, texts, colors)):
         paper.mark(label, f"solved[{which}, -1]")
-    for which, place in enumerate((-1.66, -1.74)):
-        words = f"moved {numbers.farthest[which]:.{which}f} at most"
-        label = paper.label(left, 4.03, place, words, color=colors[which])
-        paper.mark(label, f"farthest[{which}]")
+    paper.label(left, numbers.plain[0, -2], -1.66, "not clipped", color=colors[0], ha="right")
+    paper.label(left, numbers.clipped[0, -1], numbers.clipped[1, -1], "clipped", color=colors[1], dy=-44, ha="left")
+    paper.label(left, *numbers.plain[:, 0], "start", dx=8)
     return figure
 
 

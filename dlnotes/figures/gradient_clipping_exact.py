@@ -164,7 +164,7 @@ def draw_spike(numbers: Spike, paper: Paper) -> Figure:
     paper.label(right, 3, 1, "spike clipped", color=paper.ink, dy=12)
     for row, (place, dx, dy) in enumerate(((7, -6, 6), (150, 0, 13), (3000, -6, -16))):
         at = int(np.argmin(abs(numbers.after - place)))
-        text = f"{numbers.spikes[row]:g}" + (" times as long" if row == 2 else "")
+        text = ("spike {:g}", "spike {:g}", "{:g} times as long")[row].format(numbers.spikes[row])
         style = {"color": paper.colors[row], "dx": dx, "dy": dy, "ha": "left" if row == 1 else "right"}
         label = paper.label(right, numbers.after[at], numbers.adam[row, at], text, **style)
         paper.mark(label, f"spikes[{row}]")

@@ -120,7 +120,7 @@ def draw_bias(numbers: Bias, paper: Paper) -> Figure:
     left.set(xscale="log", xlabel="threshold c", title="Where descent ends", xlim=(0.09, 11), ylim=(0.65, 1.05))
     left.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
     for row, (place, dx, dy) in enumerate(((5, 8, -12), (2, 0, -12), (2, 0, -12))):
-        text = f"{numbers.batches[row]} in\na batch" if row == 0 else f"{numbers.batches[row]}"
+        text = ("{} in\na batch", "batch of {}", "of {}")[row].format(numbers.batches[row])
         point = numbers.thresholds[place], numbers.rest[row, place]
         paper.mark(paper.label(left, *point, text, color=colors[row], dx=dx, dy=dy), f"batches[{row}]")
     for row, color in enumerate((paper.palette.green, paper.palette.orange)):
@@ -219,7 +219,8 @@ def rates(units: int = 24, examples: int = 1000, steps: int = 150, seeds: int = 
     draw, shuffle = np.random.default_rng(seed).spawn(2)
     start = recurrent_start(units, draw, (seeds,))
     start = {name: np.broadcast_to(value, (*runs[:2], *value.shape)).copy() for name, value in start.items()}
-    shuffles = np.array([[copy.deepcopy(shuffle.spawn(seeds)) for _ in rates] for _ in bounds])
+    order = shuffle.spawn(seeds)  # a start meets the same batches under each rate and threshold
+    shuffles = np.array([[copy.deepcopy(order) for _ in rates] for _ in bounds])
     clip = gradient_clipping.ClipByGlobalNorm(np.broadcast_to(bounds[:, None, None], runs), 3)
     descent = minibatch.SGD(np.broadcast_to(rates[:, None], runs))
     kept = {"batch_size": 32, "generator": shuffles, "runs": runs, "gradient": recurrent_gradient}

@@ -82,7 +82,7 @@ def draw_hundred(numbers: Hundred, paper: Paper) -> Figure:
         style = {"color": color, "marker": paper.markers[method], "markevery": max(1, len(numbers.steps) // 10)}
         paper.line(axes, numbers, f"distances[{method}]", x="steps", **style)
         paper.theory(axes, numbers, f"powers[{method}]", x="steps", color=color)
-    style = {"color": paper.background, "linestyle": paper.dashes[2], "linewidth": 1.2, "zorder": 4}
+    style = {"color": paper.ink, "linestyle": (0, (0.5, 2)), "linewidth": 4, "zorder": 4}  # wider than the line
     paper.line(axes, numbers, "fit", x="steps", **style)
     axes.set(yscale="log", xlabel="step", title="Distance to the minimum", xlim=(0, numbers.steps[-1]))
     texts = [f"{name}\n{rate:.4f}" for name, rate in zip(names, numbers.rates, strict=True)]
@@ -163,8 +163,8 @@ class Plane(NamedTuple):
         nesterov: The same for Nesterov's method; nan likewise.
         betas: Betas for which the limit is drawn.
         limits: Learning rate times largest curvature from which on the error grows; (method, beta).
-        best: The best rate and beta of the heavy ball; one point.
-        best_beta: Its beta.
+        best: The heavy ball's best rate, and the usual one of Nesterov's method; (method,).
+        best_beta: The beta that goes with it; (method,).
     """
 
     heavy_ball: np.ndarray
@@ -193,7 +193,8 @@ def plane(condition: float = 100.0, points: int = 61) -> Plane:
     fine = np.linspace(0, 1, 101)
     limits = np.stack((2 * (1 + fine), 2 * (1 + fine) / (1 + 2 * fine)))
     best = momentum.best_momentum(1 / condition, 1.0)
-    return Plane(*maps, fine, limits, np.array([best.learning_rate]), np.array([best.beta]))
+    usual = 1.0, (math.sqrt(condition) - 1) / (math.sqrt(condition) + 1)
+    return Plane(*maps, fine, limits, *np.array([best[:2], usual]).T)
 
 
 def draw_plane(numbers: Plane, paper: Paper) -> Figure:
@@ -206,10 +207,13 @@ def draw_plane(numbers: Plane, paper: Paper) -> Figure:
         paper.mark(mesh, name)
         halo = paper.halo(2.5)
         paper.theory(own, numbers, "betas", x=f"limits[{place}]", linewidth=1.2, path_effects=halo)
-        if name == "heavy_ball":
-            style = {"color": paper.ink, "marker": "o", "linestyle": "none", "markersize": 6}
-            paper.line(own, numbers, "best_beta", x="best", **style)
-            paper.label(own, numbers.best[0], numbers.best_beta[0], "best", dx=12, dy=0)
+        grows = {"facecolor": "none", "edgecolor": paper.ink, "linewidth": 0, "hatch": "///", "alpha": 0.35}
+        paper.guide(own.fill_betweenx(numbers.betas, numbers.limits[place], RATES[1], **grows))
+        style = {"color": paper.ink, "marker": "o", "linestyle": "none", "markersize": 6}
+        paper.line(own, numbers, f"best_beta[{place}:{place + 1}]", x=f"best[{place}:{place + 1}]", **style)
+        point = numbers.best[place], numbers.best_beta[place]
+        moved = {"dx": 0, "dy": -16, "ha": "center"} if place else {"dx": 12}
+        paper.label(own, *point, ("best", "usual")[place], **moved)
         own.set(xlim=RATES, ylim=(0, 1), xlabel="learning rate x largest curvature", ylabel="beta")
         own.set_yticks([0.2, 0.4, 0.6, 0.8, 1.0])
         own.set_title(("Heavy ball", "Nesterov")[place])

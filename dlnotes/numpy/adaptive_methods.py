@@ -528,7 +528,7 @@ class Lion:
     Raises:
         ValueError: If a number is outside its range.
 
-    Source: [@chen2023lion].
+    Source: [@lionchen2023].
     """
 
     learning_rate: Number = 1e-4

@@ -8,11 +8,15 @@ import pytest
 from dlnotes.exercises import adaptive_methods as exercises
 
 
-def _adam(g, m, v, t, *, sign=-1, root=np.sqrt, correct=(True, True), inside=False):
-    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-    m = m / (1 - 0.9**t) if correct[0] else m
-    v = v / (1 - 0.999**t) if correct[1] else v
-    return sign * m / (root(v + 1e-8) if inside else root(v) + 1e-8)
+def _adam(g, m, v, t, *, sign=-1, root=np.sqrt, correct=(True, True), inside=False, betas=(0.9, 0.999), **other):
+    m, v = betas[0] * m + other.get("weight", 1 - betas[0]) * g, betas[1] * v + (1 - betas[1]) * g * g
+    m = m / (1 - betas[0] ** t) if correct[0] else m
+    v = v / (1 - betas[1] ** t) if correct[1] else v
+    return sign * m / (root(v + 1e-8) if inside else root(v) + other.get("epsilon", 1e-8))
+
+
+def _epsilon_hat(g, m, v, t):
+    return _adam(g, m, v, t, epsilon=1e-8 / np.sqrt(1 - 0.999**t))
 
 
 def _in_place(g, m, v, t):
@@ -68,21 +72,27 @@ def test_right_answers_in_other_forms_pass(check, answer, capsys):
         (exercises.check_adam_step, lambda *given: _adam(*given, correct=(False, False)), "start at zero"),
         (exercises.check_adam_step, lambda *given: _adam(*given, correct=(True, False)), "average square needs"),
         (exercises.check_adam_step, lambda *given: _adam(*given, correct=(False, True)), "average gradient needs"),
+        (exercises.check_adam_step, lambda *given: _adam(*given, epsilon=0.0), "Epsilon is missing"),
+        (exercises.check_adam_step, _epsilon_hat, "one over that correction"),
+        (exercises.check_adam_step, lambda *given: _adam(*given, betas=(0.999, 0.9)), "0.999 of its square"),
+        (exercises.check_adam_step, lambda g, m, v, t: _adam(g, m, v, t, weight=1.0), "the weight 0.1"),
         (exercises.check_adam_step, lambda g, m, v, t: None, "returns nothing yet"),
         (exercises.check_adam_step, lambda g, m, v, t: 1.0, "must have the shape"),
         (exercises.check_uncorrected, lambda a, b, t: np.sqrt(1 - b**t) / (1 - a**t), "upside down"),
         (exercises.check_uncorrected, lambda a, b, t: (1 - a**t) / (1 - b**t), "under a root"),
+        (exercises.check_uncorrected, lambda a, b, t: np.sqrt((1 - a**t) / (1 - b**t)), "under no root"),
         (exercises.check_uncorrected, lambda a, b, t: 1 / np.sqrt(1 - b**t), "first average is corrected too"),
         (exercises.check_uncorrected, lambda a, b, t: (1 - a ** (t + 1)) / np.sqrt(1 - b ** (t + 1)), "t is 1"),
         (exercises.check_uncorrected, lambda a, b, t: (1 - a) / np.sqrt(1 - b), "weights of one gradient"),
         (exercises.check_round_of_adam, lambda *given: _round(*given, sign=1), "leads down"),
         (exercises.check_round_of_adam, lambda *given: _round(*given, settle=1), "first round from zero"),
         (exercises.check_round_of_adam, lambda *given: _round(*given, 1, True), "first round, corrected"),
+        (exercises.check_round_of_adam, lambda *given: _round(*given, settle=20), "more rounds"),
         (exercises.check_round_of_adam, lambda *given: _round(*given, root=lambda v: v), "A root is missing"),
         (exercises.check_numbers_kept, lambda n, r, c: 4 * _kept(n, r, c), "not bytes"),
         (exercises.check_numbers_kept, lambda n, r, c: _kept(n, r, c) + r * c, "do not count"),
         (exercises.check_numbers_kept, lambda n, r, c: 2 * r * c if n == "Lion" else _kept(n, r, c), "no average"),
-        (exercises.check_numbers_kept, lambda n, r, c: r + c if n == "Shampoo" else _kept(n, r, c), "are square"),
+        (exercises.check_numbers_kept, lambda n, r, c: r + c if n == "Shampoo" else _kept(n, r, c), "a row of each"),
     ],
 )
 def test_slips_are_told_what_is_wrong(check, answer, told):

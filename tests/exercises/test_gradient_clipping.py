@@ -18,6 +18,17 @@ def _clip(gradients, max_norm):
     return [g * min(1.0, max_norm / _length(gradients)) for g in gradients]
 
 
+def _by(length):
+    """Clip by another length, taken from the sizes of all numbers and the lengths of the arrays."""
+
+    def answer(gradients, max_norm):
+        sizes = np.concatenate([abs(g).ravel() for g in gradients])
+        wrong = length(sizes, [np.linalg.norm(g) for g in gradients])
+        return [g * min(1.0, max_norm / wrong) for g in gradients]
+
+    return answer
+
+
 def _slope(weight, length):
     return sum((weight / 4) ** t for t in range(length))
 
@@ -68,10 +79,22 @@ def test_right_answers(check, answer, capsys):
             "a root is missing",
         ),
         (exercises.check_clip_gradients, lambda g, m: g, "Nothing was shortened"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: sizes.sum()), "sum of the sizes"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: sizes.max()), "the largest number"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: max(lengths)), "the longest array"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: (sizes**2).mean() ** 0.5), "mean of the squares"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: (sizes**2).sum() ** 0.25), "the root twice"),
+        (exercises.check_clip_gradients, _by(lambda sizes, lengths: 7.0), "root of the sum of all squares"),
         (exercises.check_clip_gradients, lambda g, m: None, "must give a list of 3 arrays"),
         (exercises.check_clip_gradients, lambda g, m: g[:1], "must give a list of 3 arrays"),
         (exercises.check_cliff_slope, lambda w, t: (w / 4) ** t, "move of the first state"),
         (exercises.check_cliff_slope, lambda w, t: (w / 4) ** (t - 1), "one term of the sum"),
+        (
+            exercises.check_cliff_slope,
+            lambda w, t: sum((w / 4) ** k for k in range(1, t + 1)),
+            "begin with the power 0",
+        ),
+        (exercises.check_cliff_slope, lambda w, t: _slope(w, t - 1), "from the power 0 to T - 1"),
         (exercises.check_cliff_slope, lambda w, t: _slope(w, t + 1), "One term too many"),
         (exercises.check_cliff_slope, lambda w, t: _slope(w, t) - 1, "One term too few"),
         (exercises.check_cliff_slope, lambda w, t: _slope(4 * w, t), "slope of the sigmoid at 0"),
@@ -80,6 +103,8 @@ def test_right_answers(check, answer, capsys):
         (exercises.check_cliff_slope, lambda w, t: ((w / 4) ** t - 1) / (w / 4 - 1), "divides by zero"),
         (exercises.check_longest_step, lambda rate, c, beta: rate * c, "bound of SGD"),
         (exercises.check_longest_step, lambda rate, c, beta: rate * c * (1 - beta), "sum of the powers"),
+        (exercises.check_longest_step, lambda rate, c, beta: rate * c / (1 - beta) ** 0.5, "No root"),
+        (exercises.check_longest_step, lambda rate, c, beta: 10 * rate * c, "for beta = 0.9"),
         (exercises.check_longest_step, lambda rate, c, beta: rate * c * (1 + beta), "all that came before"),
         (exercises.check_longest_step, lambda rate, c, beta: c / (1 - beta), "bounds the velocity"),
         (exercises.check_longest_step, lambda rate, c, beta: rate * c * beta / (1 - beta), "counts whole"),

@@ -68,6 +68,26 @@ def test_rmsprop_gains_along_the_coordinates_and_not_across(options: dict) -> No
     assert rmsprop[1] > 0.3 * descent[1]
 
 
+@pytest.mark.parametrize(("steps", "degrees"), [(1000, 45), (3000, 0)])
+def test_at_a_constant_rate_rmsprop_does_not_settle_and_descent_overtakes_it(steps: int, degrees: int) -> None:
+    left = {}
+    for make, rates in (
+        (minibatch.SGD, np.linspace(1, 2, 101)),
+        (alone.MOVERS["RMSprop"][0], np.geomspace(1e-4, 3, 40)),
+    ):
+        runs = alone.losses_left(make, rates, np.array([degrees]), 100.0, 12, steps, 0)
+        left[make.__name__] = np.median(runs, -1).min()
+    assert left["SGD"] < 1e-6 * left["RMSprop"]
+
+
+def test_beta1_sets_the_level_of_adam_in_the_ravine() -> None:
+    rates, degrees = np.geomspace(0.01, 3, 51), np.array([0, 45])
+    runs = alone.losses_left(lambda rate: adaptive_methods.Adam(rate, 0.67), rates, degrees, 100.0, 24, 100, 0)
+    least = np.median(runs, -1).min(0)
+    assert least[0] < 1e-16
+    assert 1e-11 < least[1] < 1e-9
+
+
 # --- first steps
 
 
@@ -88,7 +108,7 @@ def test_the_correction_moves_the_best_rate_by_about_four() -> None:
     shown = numbers("correction")
     best = shown.losses[:, 1].argmin(-1)
     assert 2 <= shown.rates[best[0]] / shown.rates[best[1]] <= 8
-    assert shown.losses[1, 1].min() < 1.2 * shown.losses[0, 1].min()  # nothing is won by it at the best rate
+    assert shown.losses[1, 1].min() < 0.85 * shown.losses[0, 1].min()  # in a short run it costs
     assert np.all(np.diff(shown.losses[:, 1, :4]) < 0)
 
 
@@ -189,9 +209,26 @@ def test_the_race_is_close_and_the_rates_are_not_ends() -> None:
     assert max(median, key=median.get) == "Lion"
     assert min(median, key=median.get) in ("AdaGrad", "RMSprop")
     assert max(median.values()) / min(median.values()) < 3
-    for row in range(len(races.RACERS)):  # eight times too small or too large
-        logs = np.interp(np.log([1 / 8, 8]), np.log(shown.shifts[row]), np.log(shown.coarse[row]))
-        assert np.all(np.exp(logs) > 4 * shown.losses[1, row])
+    for row, (make, _) in enumerate(races.RACERS.values()):  # eight times too small, too large
+        ends = learning.final_losses(make, shown.rates[row] * np.array([1 / 8, 8]), 8, steps=120, seed=5)
+        assert np.all(np.median(ends, axis=1) > 5 * shown.losses[1, row])
+
+
+def test_rmsprops_lead_over_adam_is_the_missing_correction() -> None:
+    def uncorrected(rate: np.ndarray) -> adaptive_methods.Adam:
+        return adaptive_methods.Adam(lambda step: rate * float(alone.uncorrected_ratio(np.array(step + 1))))
+
+    makers = {
+        "RMSprop": (adaptive_methods.RMSprop, 0.0057),
+        "RMSprop, corrected": (lambda rate: adaptive_methods.Adam(rate, 0.0, 0.99), 0.008),
+        "Adam": (adaptive_methods.Adam, 0.0113),
+        "Adam, uncorrected": (uncorrected, 0.0028),
+    }
+    least = {
+        name: np.median(learning.final_losses(make, rate * races.FINE[1:4], 8, steps=120, seed=1), axis=1).min()
+        for name, (make, rate) in makers.items()
+    }
+    assert max(least["RMSprop"], least["Adam, uncorrected"]) < 0.75 * min(least["RMSprop, corrected"], least["Adam"])
 
 
 def test_all_rates_train_on_the_same_draws() -> None:
@@ -201,13 +238,22 @@ def test_all_rates_train_on_the_same_draws() -> None:
     assert np.all(other != both[:1])
 
 
-def test_muon_steps_have_about_the_size_of_adams() -> None:
-    generator = np.random.default_rng(0)
-    optimizer = races.muon(np.full(1, 0.01))
-    params = {name: np.zeros((1, 32, 32)) for name in ("0.weight", races.HIDDEN_WEIGHT)}
+@pytest.mark.parametrize("width", [16, 32, 64])
+def test_muon_steps_have_about_the_size_of_adams(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def once(make, rates, seeds, **options):
+        made.append(make(rates[:1]))
+        return np.ones((len(rates), seeds))
+
+    monkeypatch.setattr(learning, "final_losses", once)
+    monkeypatch.setattr(races, "RACERS", {"Muon": (races.muon, 0.08)})  # the first rate is an eighth, 0.01
+    races.race(width=width)
+    generator, optimizer = np.random.default_rng(0), made[0]
+    params = {name: np.zeros((1, width, width)) for name in ("0.weight", races.HIDDEN_WEIGHT)}
     state = optimizer.init(params)
     for _ in range(200):
-        grads = {name: generator.normal(size=(1, 32, 32)) for name in params}
+        grads = {name: generator.normal(size=(1, width, width)) for name in params}
         updates, state = optimizer.update(grads, state, params)
     muon, adam = (np.sqrt(np.mean(updates[name] ** 2)) for name in (races.HIDDEN_WEIGHT, "0.weight"))
     assert muon == pytest.approx(0.002, rel=0.15)
@@ -215,22 +261,24 @@ def test_muon_steps_have_about_the_size_of_adams() -> None:
     assert isinstance(optimizer.chosen, adaptive_methods.Muon)
 
 
-def test_adam_learns_less_in_turned_coordinates_and_descent_the_same() -> None:
+def test_turning_lowers_adams_best_rate_and_leaves_descent_alone() -> None:
     generator, shapes = np.random.default_rng(0), {"0.weight": (32, 64), "2.weight": (32, 32), "4.weight": (10, 32)}
     turns = {
         name: tuple(np.linalg.qr(generator.normal(size=(n, n)))[0].astype(np.float32) for n in shape)
         for name, shape in shapes.items()
     }
     median = {}
-    for make, rates in ((minibatch.SGD, [0.2]), (adaptive_methods.Adam, [0.01, 0.02])):
+    for make, rates in ((minibatch.SGD, [0.2]), (adaptive_methods.Adam, [0.0035, 0.0071, 0.01])):
         for turned in (False, True):
 
             def made(rate, make=make, turned=turned):
                 return learning.Turned(make(rate), turns) if turned else make(rate)
 
-            losses = learning.final_losses(made, np.array(rates), 8, steps=120, seed=0)
+            losses = learning.final_losses(made, np.array(rates), 16, steps=120, seed=9)
             median[make.__name__, turned] = np.median(losses, axis=1)
     np.testing.assert_allclose(median["SGD", True], median["SGD", False], rtol=1e-2)
     plain, turned = median["Adam", False], median["Adam", True]
-    np.testing.assert_allclose(plain, [0.042, 0.085], rtol=0.05)
-    np.testing.assert_allclose(turned, [0.058, 0.154], rtol=0.1)
+    assert turned[0] < 0.95 * plain[0]  # below the best rate turning helps
+    assert turned[2] > 1.15 * plain[2]
+    assert plain.argmin() == 2
+    assert turned.min() > 1.08 * plain.min()

@@ -11,7 +11,7 @@ import pytest
 from dlnotes.book import drawing, layout
 from dlnotes.figures import conditioning as quadratics
 from dlnotes.figures import conditioning_networks as networks
-from dlnotes.numpy import conditioning, initialization, network, objective
+from dlnotes.numpy import conditioning, initialization, minibatch, network, objective, training
 
 # Arguments under which each function of numbers takes a moment only.
 SMALL = {
@@ -43,13 +43,14 @@ def test_descent_momentum_and_newton_take_the_steps_that_theory_says() -> None:
     np.testing.assert_allclose(left, 1e-6, rtol=1e-9)
 
 
-def test_conjugate_gradients_stay_near_their_line_and_below_their_bound() -> None:
+def test_conjugate_gradients_stay_below_their_bound() -> None:
     shown = numbers("steps")
-    share = shown.conjugate[1] / shown.theory[3]
-    assert np.all((share > 0.85) & (share < 1.1))
     # For the gradient the bound of the loss has the root of kappa besides.
     roots = (np.sqrt(shown.kappas) - 1) / (np.sqrt(shown.kappas) + 1)
     bound = np.log(2 * np.sqrt(shown.kappas) / 1e-6) / -np.log(roots)
+    np.testing.assert_allclose(shown.theory[3], bound, rtol=1e-12)
+    share = shown.conjugate[1] / bound
+    assert np.all(share > 0.6)
     assert np.all(shown.conjugate[2] <= np.ceil(bound))
 
 
@@ -85,6 +86,10 @@ def test_products_with_random_vectors_give_the_exact_density() -> None:
         off = np.abs(shown.estimated[state] - shown.exact[state]).max()
         assert off < 0.02 * shown.exact[state].max()
         assert np.trapezoid(shown.estimated[state], shown.grid[state]) == pytest.approx(1, abs=1e-3)
+        seen = shown.exact[state] > shown.floor[state, 0] / 2.5  # what the axis shows, four decades
+        ratio = np.abs(np.log(shown.estimated[state, seen] / shown.exact[state, seen]))
+        assert np.mean(ratio < np.log(1.5)) > 7 / 8
+        assert ratio.max() < np.log(2.3)
 
 
 def test_the_exact_spectrum_is_what_the_page_says() -> None:
@@ -172,6 +177,37 @@ def test_sharpness_rises_to_two_over_the_rate_and_stays() -> None:
     assert np.all((slow[reached:] > 0.97) & (slow[reached:] < 1.04))
     assert np.all(np.diff(slow[1 : reached + 1]) > 0)  # rises all the way there
     assert np.all(shown.loss[:, -1] < 0.2 * shown.loss[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "start", "goes", "fails"),
+    [("tanh", "squared_error", "lecun_normal", 2.5, 4.0), ("relu", "cross_entropy", "pytorch", 0.5, 0.99)],
+)
+def test_the_limit_of_the_start_is_no_wall_on_either_side(activation, loss, start, goes, fails) -> None:
+    x, labels = networks.digits(300)
+    squared = loss == "squared_error"
+    y, errors = (np.eye(10)[labels], networks.squared_error) if squared else (labels, None)
+    for seed in range(2):
+        generator, sizes = np.random.default_rng(seed), [64, 64, 64, 10]
+        if start == "pytorch":
+            parameters = networks.pytorch_network(sizes, generator, ())
+        else:
+            parameters = network.initialize(sizes, generator, initialization.lecun_normal)
+        product = conditioning.hessian_vector_product(parameters, x, y, activation, loss)
+        toward = generator.standard_normal(sum(value.size for value in parameters.values()))
+        sharpness = conditioning.top_eigenvalues(product, toward, count=1, which="largest", tolerance=1e-3).values[0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses = training.train(
+                {name: np.stack([value] * 2) for name, value in parameters.items()},
+                x,
+                y,
+                minibatch.SGD(np.array([goes, fails]) * 2 / sharpness),
+                steps=61,
+                runs=(2,),
+                gradient=lambda *batch: network.loss_and_gradient(*batch, activation, *([errors] if errors else [])),
+            ).losses[:, -1]
+        assert losses[0] < 0.1
+        assert not losses[1] < 1.5  # not a number after an overflow
 
 
 def test_sharpness_is_the_largest_eigenvalue() -> None:

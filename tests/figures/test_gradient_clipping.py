@@ -11,11 +11,12 @@ import math
 import numpy as np
 import pytest
 
+from dlnotes import datasets
 from dlnotes.book import drawing, layout
 from dlnotes.figures import gradient_clipping as surfaces
 from dlnotes.figures import gradient_clipping_exact as exact
 from dlnotes.figures import gradient_clipping_training as learning
-from dlnotes.numpy import adaptive_methods, gradient_checking, gradient_clipping, network
+from dlnotes.numpy import adaptive_methods, gradient_checking, gradient_clipping, minibatch, network
 
 SMALL = {
     "cliff": {"steps": 5, "runs": 4, "length": 10},
@@ -65,8 +66,8 @@ def test_clipped_descents_arrive_and_the_others_are_thrown() -> None:
     shown = numbers("cliff")
     assert shown.solved[1, -1] >= 0.98
     assert shown.solved[0, -1] < 0.5
-    assert shown.farthest[0] > 100
-    assert shown.farthest[1] < 2
+    assert np.hypot(*(shown.plain[:, -1] - shown.plain[:, 0])) > 2
+    assert np.hypot(*(shown.clipped - shown.clipped[:, :1])).max() < 1
     assert shown.plain.shape[1] < shown.clipped.shape[1] == len(shown.steps)
 
 
@@ -79,8 +80,23 @@ def test_that_holds_at_other_rates_and_lengths(rate: float, steps: int, length: 
     for bound in (1e300, 1.0):
         _, loss = surfaces.descend(weight, bias, rate, bound, steps, length)
         solved.append(np.mean(loss[-1] < 1e-3))
-    assert solved[1] > 0.95
+    assert solved[1] == 1
     assert solved[0] < 0.8
+    assert length < 50 or 0.4 < solved[0] < 0.62
+
+
+def test_an_ordinary_network_has_no_cliff() -> None:
+    generator, norms = np.random.default_rng(0), []
+    digits = datasets.digits()
+    inputs, labels = (digits.inputs - 8) / 8, digits.targets
+    parameters = network.initialize([64, 32, 32, 10], generator)
+    for _ in range(40):
+        for batch in minibatch.epoch(len(labels), 32, generator):
+            grads = network.loss_and_gradient(parameters, inputs[batch], labels[batch]).gradient
+            norms.append(gradient_clipping.global_norm(grads))
+            parameters = {name: value - 0.1 * grads[name] for name, value in parameters.items()}
+    before = np.median(np.lib.stride_tricks.sliding_window_view(norms, 100), axis=-1)
+    assert 10 < (norms[100:] / before[:-1]).max() < 17
 
 
 def test_one_step_at_the_edge() -> None:
@@ -88,7 +104,8 @@ def test_one_step_at_the_edge() -> None:
     plain, _ = surfaces.descend(*start, 0.1, 1e300, 50, 50)
     clipped, losses = surfaces.descend(*start, 0.1, 1.0, 200, 50)
     steps = [np.hypot(*np.moveaxis(np.diff(path, axis=0)[..., 0], 1, 0)) for path in (plain, clipped)]
-    assert steps[0].max() == pytest.approx(73, abs=0.5)
+    assert steps[0][0] == pytest.approx(73, abs=0.5)
+    assert steps[0][1:].max() < 1e-9
     assert steps[1].max() <= 0.1 + 1e-12
     assert losses[-1] < 1e-3
     found = surfaces.unit_loss(clipped[:50, 0, 0], clipped[:50, 1, 0], 50)
@@ -204,6 +221,19 @@ def test_adam_follows_the_formula() -> None:
     bound = 0.1 / math.sqrt(0.001) / math.sqrt(1 - 0.81 / 0.999)
     assert steps.max() == pytest.approx(bound, rel=1e-5)
     assert bound == pytest.approx(7.27, abs=5e-3)
+    for length, beta, wanted, moved in ((100, 0.999, 22, 20.8), (1000, 0.999, 44, 30.0), (100, 0.95, 22, 3.6)):
+        ordinary = np.append(np.ones(5000), np.append(-length, np.ones(100)))
+        taken = exact.steps_around(adaptive_methods.Adam(1.0, 0.9, beta), ordinary[:, None])[5000:, 0]
+        assert (taken < 0).sum() == wanted
+        assert -taken[taken < 0].sum() == pytest.approx(moved, abs=0.1)
+    alone = exact.steps_around(adaptive_methods.Adam(1.0), np.append(np.zeros(20_000), np.eye(400)[0])[:, None])
+    assert np.abs(alone).sum() == pytest.approx(0.1 / math.sqrt(0.001) / (1 - 0.9 / math.sqrt(0.999)), rel=1e-4)
+    assert np.abs(alone).sum() == pytest.approx(31.8, abs=0.05)
+    times = np.arange(1, 5001)
+    for beta, largest in ((0.999, 1), (0.95, 2.236)):
+        correction = np.sqrt(1 - beta**times) / (1 - 0.9**times)
+        assert correction.max() == pytest.approx(largest, abs=5e-3)
+        assert np.all(correction * np.sqrt(1 - (0.81 / beta) ** times) <= 1 + 1e-12)
     for length, beta, wanted in ((100, 0.999, 1203), (1000, 0.999, 5806), (100, 0.95, 100)):
         steps = math.log(3 / ((length**2 - 1) * (1 - beta))) / math.log(beta)
         assert steps == pytest.approx(wanted, abs=0.6)

@@ -14,6 +14,7 @@ import pytest
 from dlnotes.book import drawing, layout
 from dlnotes.figures import minima_saddles as points
 from dlnotes.figures import minima_saddles_networks as networks
+from dlnotes.numpy import conditioning, gradient_clipping, minibatch, minima_saddles, network, training
 
 SMALL = {
     "saddle": {"runs": 3, "points": 5},
@@ -157,8 +158,146 @@ def test_gradient_and_signs_along_training() -> None:
     np.testing.assert_allclose(shown.losses[:, 1, at], 0.035, atol=0.002)
     assert 4.5 < shown.norms[1, 1, at] / shown.norms[0, 1, at] < 6
     assert np.all(shown.norms[1, 1, 6:] > shown.norms[0, 1, 6:])
+    at_the_end = shown.norms[1, 1, -1] / shown.norms[0, 1, -1]
+    assert 3 < at_the_end < 4.5  # the two draw together when the examples are fitted
     assert shown.norms[0, 1, -1] == pytest.approx(0.005, abs=0.0005)
     assert shown.negative[1, 0] == pytest.approx(0.44, abs=0.01)
     assert shown.negative[1, -1] == pytest.approx(0.15, abs=0.01)
     assert np.all(shown.clearly[:, -1] == 0)
     assert shown.positive[1, -1] == pytest.approx(0.14, abs=0.01)
+
+
+# --- what the text says and no figure shows
+
+Arrays = dict[str, np.ndarray]
+
+
+def _descend(net: Arrays, inputs: np.ndarray, activation: str, rate: float, steps: int) -> tuple[Arrays, float]:
+    _, labels = networks._digits(len(inputs))
+    for _ in range(steps):
+        _, slopes = network.loss_and_gradient(net, inputs, labels, activation)
+        net = {n: p - rate * slopes[n] for n, p in net.items()}
+    return net, float(network.loss_and_gradient(net, inputs, labels, activation)[0])
+
+
+def _signal(net: Arrays, inputs: np.ndarray, activation: str) -> float:
+    """The gradient of the first layer's weights over that of the last's, from one batch of ten."""
+    _, labels = networks._digits(10)
+    _, slopes = network.loss_and_gradient(net, inputs[:10], labels, activation)
+    first, *_, last = (np.linalg.norm(s) for n, s in slopes.items() if n.endswith("weight"))
+    return first / last
+
+
+def _ends(net: Arrays, inputs: np.ndarray, activation: str) -> np.ndarray:
+    product = conditioning.hessian_vector_product(net, inputs, networks._digits(len(inputs))[1], activation)
+    return np.linalg.eigvalsh(conditioning.dense_hessian(product, sum(p.size for p in net.values())))[[0, -1]]
+
+
+def _kicked(net: Arrays) -> Arrays:
+    generator = np.random.default_rng(7)
+    return {n: p + 1e-3 * generator.standard_normal(p.shape) for n, p in net.items()}
+
+
+def test_flat_land_has_no_signal_and_a_kick_does_not_help() -> None:
+    inputs = networks._digits(60)[0][:, ::4]
+    start = network.initialize([16, *[4] * 10, 10], np.random.default_rng(0))
+    net, loss = _descend(start, inputs, "sigmoid", 0.5, 200)
+    assert loss == pytest.approx(2.29, abs=0.005)
+    assert _signal(net, inputs, "sigmoid") < 1e-4
+    low, high = _ends(net, inputs, "sigmoid")
+    assert -1e-5 < low < 0
+    assert high == pytest.approx(0.23, abs=0.005)  # not small: the ends alone would say a valley
+    assert _descend(_kicked(net), inputs, "sigmoid", 0.5, 300)[1] == pytest.approx(loss, abs=1e-3)
+
+
+def test_equal_units_are_a_saddle_that_a_kick_leaves() -> None:
+    inputs, _ = networks._small_digits(60)
+    net = network.initialize((16, 8, 10), np.random.default_rng(0))
+    for name, axis in (("0.weight", 0), ("0.bias", 0), ("2.weight", 1)):
+        net[name] = np.repeat(np.take(net[name], [0], axis), 8, axis)
+    net, loss = _descend(net, inputs, "tanh", 0.1, 2000)
+    assert loss == pytest.approx(1.36, abs=0.02)
+    assert _signal(net, inputs, "tanh") > 0.1
+    low, high = _ends(net, inputs, "tanh")
+    assert 0 < -low < 0.05 * high  # as small beside the upper as in a trained network
+    assert _descend(net, inputs, "tanh", 0.1, 1000)[1] == pytest.approx(1.31, abs=0.02)
+    assert _descend(_kicked(net), inputs, "tanh", 0.1, 1000)[1] == pytest.approx(0.27, abs=0.05)
+
+
+def test_a_trained_network_goes_on_as_it_would_without_a_kick() -> None:
+    inputs, _ = networks._small_digits(60)
+    net, loss = _descend(network.initialize((16, 8, 10), np.random.default_rng(0)), inputs, "tanh", 0.3, 2000)
+    assert loss == pytest.approx(0.01, abs=0.002)
+    assert _signal(net, inputs, "tanh") > 0.1
+    low, high = _ends(net, inputs, "tanh")
+    assert 0 < -low < 0.01 * high
+    alone = _descend(net, inputs, "tanh", 0.3, 300)[1]
+    assert _descend(_kicked(net), inputs, "tanh", 0.3, 300)[1] == pytest.approx(alone, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("damping", "end"), [(0.1, "saddle"), (0.3, "saddle"), (0.45, "saddle"), (0.6, "minimum"), (2.0, "minimum")]
+)
+def test_damping_by_less_than_half_the_curvature_ends_in_the_saddle(damping: float, end: str) -> None:
+    def step(point: np.ndarray) -> np.ndarray:
+        gradient, hessian = minima_saddles.quartic_saddle_gradient(point), minima_saddles.quartic_saddle_hessian(point)
+        return conditioning.newton_step(gradient, hessian, damping=damping)
+
+    last = minima_saddles.follow(step, np.array([1.0, 0.001]), 1000)[-1]
+    np.testing.assert_allclose(np.abs(last), [0, end == "minimum"], atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "leaves"), [(0.02, False), (0.3, False), (0.48, False), (0.52, True)])
+def test_without_noise_a_large_rate_leaves_the_well(rate: float, leaves: bool) -> None:
+    x = np.array([1.01])
+    for step in range(1000):
+        x = x - rate * minima_saddles.double_well_gradient(x, 0.8)
+        if x[0] <= 0:
+            assert step + 1 == 10
+            break
+    assert (x[0] <= 0) == leaves
+
+
+def test_the_gradients_of_small_batches_draw_near_those_of_the_full_batch() -> None:
+    inputs, labels = networks._small_digits(60)
+    start = network.initialize((16, 12, 10), np.random.default_rng(0), runs=(5,))
+    ratios, lengths = [], {60: start, 3: start}
+    for steps in (400, 1200):
+        norms = {}
+        for batch, nets in lengths.items():
+            lengths[batch] = training.train(
+                nets,
+                inputs,
+                labels,
+                minibatch.SGD(learning_rate=0.4),
+                steps=steps,
+                batch_size=batch,
+                generator=np.random.default_rng(1),
+                runs=(5,),
+                gradient=lambda p, x, y: network.loss_and_gradient(p, x, y, "tanh"),
+            ).parameters
+            targets = np.broadcast_to(labels, (5, 60))
+            slopes = network.loss_and_gradient(lengths[batch], inputs, targets, "tanh").gradient
+            norms[batch] = np.median(networks._norms(slopes))
+        ratios.append(norms[3] / norms[60])
+    assert 2 < ratios[0] < 6
+    assert 0.7 < ratios[1] < 1.5
+
+
+def test_the_step_at_a_point_nearby_flattens_and_is_no_better() -> None:
+    inputs, labels = networks._small_digits(1200)
+    tops, right = [], []
+    for radius in (0.0, 0.5):
+        generator = np.random.default_rng(0)
+        net = network.initialize((16, 10, 10), generator)
+        for _ in range(2000):
+            _, slopes = network.loss_and_gradient(net, inputs[:200], labels[:200], "tanh")
+            if radius:
+                far = radius / gradient_clipping.global_norm(slopes)
+                at = {n: p + far * slopes[n] for n, p in net.items()}
+                _, slopes = network.loss_and_gradient(at, inputs[:200], labels[:200], "tanh")
+            net = {n: p - 0.3 * slopes[n] for n, p in net.items()}
+        tops.append(_ends(net, inputs[:200], "tanh")[1])
+        right.append(np.mean(network.forward(net, inputs[200:], "tanh")[0].argmax(-1) == labels[200:]))
+    np.testing.assert_allclose(tops, [0.58, 0.29], atol=0.03)
+    np.testing.assert_allclose(right, 0.77, atol=0.01)

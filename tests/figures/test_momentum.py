@@ -11,11 +11,12 @@ import math
 import numpy as np
 import pytest
 
+from dlnotes import datasets
 from dlnotes.book import drawing, layout
 from dlnotes.figures import momentum as figures
 from dlnotes.figures import momentum_noise as noise
 from dlnotes.figures import momentum_training as learning
-from dlnotes.numpy import momentum
+from dlnotes.numpy import conditioning, momentum, network, training
 
 SMALL = {
     "hundred": {"condition": 9.0, "last": 12},
@@ -48,6 +49,13 @@ def test_the_measured_rate_of_the_heavy_ball_is_higher_and_is_fitted_by_a_double
     np.testing.assert_allclose(shown.fit, shown.distances[2], rtol=1e-9)
     assert shown.distances[2, -1] / shown.powers[2, -1] > 100  # the power alone does not fit
     np.testing.assert_allclose(shown.distances[0], shown.powers[0], rtol=1e-9)  # descent has no double root
+
+
+def test_the_heavy_ball_first_moves_away() -> None:
+    descent, nesterov, ball = numbers("hundred").distances
+    assert (ball.argmax(), round(ball.max().item(), 1)) == (4, 2.7)
+    assert [np.flatnonzero(ball > other).max() for other in (1, nesterov)] == [14, 28]
+    assert ball[-1] < nesterov[-1] < descent[-1]
 
 
 def test_steps_to_a_millionth_are_those_of_the_page() -> None:
@@ -105,6 +113,7 @@ def test_the_fastest_cell_of_the_heavy_ball_is_at_the_best_constants() -> None:
     row, column = np.unravel_index(np.nanargmin(shown.heavy_ball), shown.heavy_ball.shape)
     assert abs((row + 0.5) / 401 - shown.best_beta[0]) < 0.01
     assert abs((column + 0.5) * 4 / 401 - shown.best[0]) < 0.06
+    assert (shown.best[1], round(shown.best_beta[1].item(), 3)) == (1, 0.818)  # Nesterov's usual constants
     assert 10 ** np.nanmin(shown.heavy_ball) == pytest.approx(-1 / math.log10(9 / 11), rel=0.02)
     assert np.nanmin(shown.heavy_ball) < np.nanmin(shown.nesterov)
 
@@ -146,6 +155,8 @@ def test_at_small_effective_rates_beta_does_not_matter_and_beyond_two_it_does() 
     assert np.ptp([one[0] for one in at]) / at[0][0] < 0.06
     assert at[0][1] > 3 * at[1][1]
     assert shown.fine[0].max() < 2 < 10 < shown.fine[1].max()
+    straight = [line[-1] / (fine[-1] / 2) for line, fine in zip(shown.theory, shown.fine, strict=True)]
+    assert [round(ratio, 2) for ratio in straight[1:]] == [1.94, 1.05]  # against the theory of a small rate
     assert momentum.noise_floor(1.0, 1.9) == pytest.approx(19)
     assert momentum.noise_floor(1.0, 0.19, 0.9) == pytest.approx(1.0, abs=0.005)
 
@@ -153,11 +164,19 @@ def test_at_small_effective_rates_beta_does_not_matter_and_beyond_two_it_does() 
 # --- which batch
 
 
+def best(size: int | None, seed: int = 0, **options: int) -> np.ndarray:
+    """Least, median and largest loss at the rate with the least median, a row for each beta."""
+    losses = learning.losses_after(size, seed=seed, **options)
+    return np.array([row[:, row[1].argmin()] for row in losses])
+
+
 def test_with_the_full_batch_momentum_allows_a_larger_effective_rate_and_a_tenfold_lower_loss() -> None:
     shown = numbers("batches")
     plain, smooth = shown.losses[1, :, 1]
     assert smooth.min() < plain.min() / 10
+    assert [round(plain.min().item(), 3), round(smooth.min().item(), 4)] == [0.006, 0.0003]
     assert shown.effective[plain.argmin()] == pytest.approx(1.6)
+    assert plain[5] / smooth[5] == pytest.approx(1.6, abs=0.05)
     assert shown.effective[smooth.argmin()] >= 6.4
     assert (shown.losses[1, 1, 2].min()) < shown.losses[1, 0, 0].min()  # the worst start against the best
 
@@ -165,43 +184,118 @@ def test_with_the_full_batch_momentum_allows_a_larger_effective_rate_and_a_tenfo
 def test_with_batches_of_four_there_is_little_to_gain() -> None:
     shown = numbers("batches")
     plain, smooth = shown.losses[0, :, 1]
-    assert 0.5 < smooth.min() / plain.min() < 1.1
-    assert max(shown.effective[plain.argmin()], shown.effective[smooth.argmin()]) <= 0.4
+    assert [round(plain.min().item(), 2), round(smooth.min().item(), 2)] == [0.08, 0.08]
+    assert shown.effective[plain.argmin()] == shown.effective[smooth.argmin()] == pytest.approx(0.4)
+    assert [round(plain[4].item(), 1), round(smooth[4].item(), 1)] == [2.2, 0.4]
 
 
 def test_at_small_effective_rates_the_lines_are_one() -> None:
     shown = numbers("batches")
-    for panel in range(2):
-        plain, smooth = shown.losses[panel, :, 1, :2]
-        np.testing.assert_allclose(smooth, plain, rtol=0.05)
+    for panel, apart in enumerate((0.1, 0.05)):
+        plain, smooth = shown.losses[panel, :, 1, :4]
+        np.testing.assert_allclose(smooth, plain, rtol=apart)
 
 
-def test_batches_of_thirty_two_gain_and_batches_of_one_do_not() -> None:
-    plain, smooth = learning.batches(small=32).losses[0, :, 1]
-    assert [round(plain.min().item(), 3), round(smooth.min().item(), 4)] == [0.012, 0.0009]
-    plain, smooth = learning.batches(small=1).losses[0, :, 1]
-    assert [round(plain.min().item(), 2), round(smooth.min().item(), 2)] == [0.26, 0.38]
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_with_batches_of_one_and_four_the_best_losses_differ_by_less_than_the_starts_do(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size, rates in ((1, [0.05, 0.1, 0.2]), (4, [0.2, 0.28, 0.4, 0.57])):
+        monkeypatch.setattr(learning, "EFFECTIVE", rates)
+        plain, smooth = best(size, seed)
+        assert plain[0] < smooth[1] < plain[2]
+        assert smooth[0] < plain[1] < smooth[2]
+        assert 0.8 < smooth[1] / plain[1] < 1.25
+        assert seed or size == 4 or [round(median, 2) for median in (plain[1], smooth[1])] == [0.33, 0.33]
+
+
+def test_twice_the_width_gives_the_same_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "EFFECTIVE", [0.1, 0.2, 0.4])
+    few = best(4, hidden=64, seeds=4)[:, 1]
+    assert 0.8 < few[1] / few[0] < 1.25
+    monkeypatch.setattr(learning, "EFFECTIVE", [1.6, 6.4])
+    full = best(None, hidden=64, seeds=2)[:, 1]
+    assert full[1] < full[0] / 10
+
+
+def test_batches_of_thirty_two_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "EFFECTIVE", [0.4, 0.8, 1.6, 3.2])
+    plain, smooth = best(32)[:, 1]
+    assert [round(plain, 3), round(smooth, 3)] == [0.011, 0.001]
+
+
+def test_a_run_draws_the_same_whichever_rates_are_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = learning.losses_after(4, examples=40, hidden=4, steps=50, seeds=3)
+    monkeypatch.setattr(learning, "EFFECTIVE", learning.EFFECTIVE[2:4])
+    alone = learning.losses_after(4, examples=40, hidden=4, steps=50, seeds=3)
+    np.testing.assert_allclose(alone, beside[..., 2:4], rtol=1e-4)
+
+
+def test_four_examples_have_a_larger_curvature_than_all() -> None:
+    digits = datasets.digits()
+    inputs, labels = (digits.inputs[:200] - 8) / 8, digits.targets[:200]
+    for seed in (0, 3):
+        start = network.initialize([64, 32, 10], np.random.default_rng(seed))
+        params = training.train(
+            start,
+            inputs,
+            labels,
+            momentum.Momentum(0.2, 0.0),
+            steps=160,
+            batch_size=4,
+            generator=np.random.default_rng([seed, 1]),
+            gradient=lambda *batch: network.loss_and_gradient(*batch, "tanh"),
+        ).parameters
+        generator = np.random.default_rng([seed, 2])
+        toward = generator.standard_normal(sum(value.size for value in params.values()))
+
+        def largest(rows: np.ndarray, params: dict = params, toward: np.ndarray = toward) -> float:
+            product = conditioning.hessian_vector_product(params, inputs[rows], labels[rows], "tanh")
+            options = {"count": 1, "which": "largest", "tolerance": 0.02, "steps": 40}
+            return conditioning.top_eigenvalues(product, toward, **options).values[0]
+
+        few = [largest(generator.choice(200, 4, replace=False)) for _ in range(40)]
+        assert 0.95 < largest(np.arange(200)) < 1.65
+        assert 2.15 < np.median(few) < 2.55
+        assert 12 < max(few) < 17.5
+
+
+def test_batches_of_four_have_no_noise_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "EFFECTIVE", [0.1, 0.2, 0.4])
+    few = learning.losses_after(4, steps=800, seeds=4)[:, 1]
+    np.testing.assert_allclose(few, [[0.018, 0.0075, 0.003]] * 2, rtol=0.15)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_rate_that_falls_to_zero_lets_momentum_gain_with_batches_of_four(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavy_ball = momentum.Momentum
+    monkeypatch.setattr(learning, "EFFECTIVE", [0.4, 0.57, 0.8])
+    monkeypatch.setattr(momentum, "Momentum", lambda rate, beta: heavy_ball(lambda t: rate * (1 - t / 160), beta))
+    plain, smooth = best(4, seed)[:, 1]
+    assert 1.3 < plain / smooth < 1.8
+    assert seed or [round(plain, 2), round(smooth, 2)] == [0.07, 0.04]
 
 
 def test_nesterov_is_near_the_heavy_ball_and_a_large_beta_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     ball = numbers("batches").losses[1, 1, 1]
     with monkeypatch.context() as patched:
         patched.setattr(momentum, "Momentum", momentum.Nesterov)
-        ahead = learning.batches().losses[1, 1, 1]
-    np.testing.assert_allclose(ahead[:7], ball[:7], rtol=0.2)
-    monkeypatch.setattr(learning, "BETAS", (0.0, 0.99))
-    late = learning.batches().losses[1, 1, 1]
-    assert np.all((late[:5] / ball[:5] > 1.8) & (late[:5] / ball[:5] < 2.5))
-    assert late.argmin() == 8
-    assert late[8] == pytest.approx(1e-4, rel=0.5)
-    assert late[8] < ball.min()
+        patched.setattr(learning, "BETAS", (0.9,))
+        patched.setattr(learning, "EFFECTIVE", learning.EFFECTIVE[:7:2])
+        np.testing.assert_allclose(learning.losses_after(None)[0, 1], ball[:7:2], rtol=0.2)
+    monkeypatch.setattr(learning, "BETAS", (0.9, 0.99))
+    monkeypatch.setattr(learning, "EFFECTIVE", [*learning.EFFECTIVE[:5:2], 25.6])
+    lost, late = learning.losses_after(None)[:, 1]
+    np.testing.assert_allclose(late[:3] / ball[:5:2], 2.2, rtol=0.1)
+    assert lost[3] > 0.5
+    assert late[3] == pytest.approx(3e-5, rel=0.3)
+    assert late[3] < ball.min() / 5
 
 
 def test_the_losses_are_those_of_a_plain_loop() -> None:
     """One run of the full batch, taken alone, with the update written out."""
-    from dlnotes import datasets
-    from dlnotes.numpy import network
-
     shown = learning.batches(examples=20, hidden=4, steps=50, seeds=1, seed=3)
     digits = datasets.digits()
     inputs, targets = ((digits.inputs[:20] - 8) / 8).astype(np.float32), digits.targets[:20]

@@ -54,5 +54,5 @@ CASES = {
     "ClipByValue": [walk(0.5), walk(LIMITS)],
     "ClipByNorm": [walk(0.5), walk(LIMITS, 2)],
     "ClipByGlobalNorm": [walk(0.5), walk(LIMITS, 2)],
-    "ClipAdaptively": [walk(), walk(LIMITS, 1e-2, 2)],
+    "ClipAdaptively": [walk(), walk(LIMITS, 3.0, 2)],
 }

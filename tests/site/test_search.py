@@ -14,6 +14,11 @@ HOME_OF = {
         "initialisation",
         "orthogonal initialisation",
     ],
+    "adaptive_methods": ["adam epsilon", "adamw", "rmsprop"],
+    "conditioning": ["condition number", "sharpness", "newton"],
+    "gradient_clipping": ["clip_grad_norm", "gradient norm"],
+    "minima_saddles": ["local minima", "saddle point", "plateau"],
+    "momentum": ["nesterov", "heavy ball", "polyak"],
     "objective": ["softmax gradient", "log-sum-exp", "cross entropy"],
     "preprocessing": ["whitening", "pca", "standardise"],
     "symmetry_breaking": ["why zero init bad", "all weights the same"],
@@ -21,8 +26,7 @@ HOME_OF = {
 }
 # What no chapter is written for yet leads to the functions.
 REFERENCE_OF = {
-    "adaptive_methods": ["adam epsilon"],
-    "momentum": ["nesterov"],
+    "schedules": ["cosine schedule"],
 }
 # Nor for this, where the ledger has what the notes say.
 LEDGER_OF = {"": ["regularisation"]}

@@ -245,7 +245,7 @@ def draw_rates(numbers: Rates, paper: Paper) -> Figure:
     left.set(xscale="log", xlabel="learning rate", title="Training accuracy", ylim=(0, 1.08))
     right.set(xscale="log", xlabel="learning rate times threshold", title="Over the longest step")
     left.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
-    for row, (place, dx, dy) in enumerate(((4, -6, -24), (4, 8, 0))):
+    for row, (place, dx, dy) in enumerate(((4, -12, -36), (4, 8, 0))):
         text = f"to {numbers.thresholds[row]:g}" if row else f"clipped\nto {numbers.thresholds[row]:g}"
         point = numbers.rates[place], numbers.accuracy[row, 1, place]
         paper.mark(paper.label(left, *point, text, color=colors[row], dx=dx, dy=dy), f"thresholds[{row}]")

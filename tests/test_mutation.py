@@ -138,8 +138,8 @@ FAMOUS = [
     ),
     (
         "conditioning",
-        "change += changes_fed[layer] @ weights[layer].mT",
-        "change -= changes_fed[layer] @ weights[layer].mT",
+        "change += changes_fed[layer] @ passes.weights[layer].mT",
+        "change -= changes_fed[layer] @ passes.weights[layer].mT",
         "test_product_equals_differences_of_the_gradient",
     ),
 ]

@@ -16,7 +16,7 @@ HOME_OF = {
     ],
     "adaptive_methods": ["adam epsilon", "adamw", "rmsprop"],
     "conditioning": ["condition number", "sharpness", "newton"],
-    "gradient_clipping": ["clip_grad_norm", "gradient norm"],
+    "gradient_clipping": ["clip_grad_norm", "clip gradients", "gradient clipping"],
     "minima_saddles": ["local minima", "saddle point", "plateau"],
     "momentum": ["nesterov", "heavy ball", "polyak"],
     "objective": ["softmax gradient", "log-sum-exp", "cross entropy"],
@@ -26,7 +26,8 @@ HOME_OF = {
 }
 # What no chapter is written for yet leads to the functions.
 REFERENCE_OF = {
-    "schedules": ["cosine schedule"],
+    "ensembles": ["snapshot ensemble"],
+    "hyperparameter_search": ["successive halving"],
 }
 # Nor for this, where the ledger has what the notes say.
 LEDGER_OF = {"": ["regularisation"]}

@@ -106,10 +106,9 @@ def draw_saddle(numbers: Saddle, paper: Paper) -> Figure:
     """Draw the surface with the paths, and the steps against the distance of the start."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 610)
     left, right = axes.flat
-    edges = np.linspace(-1.3, 1.3, len(numbers.height) + 1)
-    mesh = left.pcolormesh(edges, edges, numbers.height, cmap=paper.ramp, vmin=-0.25, vmax=1)
-    mesh.set(edgecolor="face", linewidth=0.4)
-    paper.mark(mesh, "height")
+    # One picture: a cell each would be a hundred times as many bytes.
+    style = {"cmap": paper.ramp, "vmin": -0.25, "vmax": 1, "interpolation": "nearest"}
+    paper.mark(left.imshow(numbers.height, origin="lower", extent=(-1.3, 1.3, -1.3, 1.3), **style), "height")
     colors = (paper.palette.orange, paper.palette.green, paper.ink)
     names = ("descent", "Newton", "saddle-free Newton")
     for method, color in enumerate(colors):

@@ -208,20 +208,19 @@ def draw_surface(numbers: Surface, paper: Paper) -> Figure:
     figure, axes = paper.subplots(2, 2, height=560 if paper.wide else 400, sharex=True, sharey=True)
     count = numbers.plain.shape[-1]
     reach = REACH * count / (count - 1)  # each value is the middle of its tile
-    edges = np.linspace(-reach, reach, count + 1)
+    style = {"origin": "lower", "extent": (-reach, reach, -reach, reach), "interpolation": "nearest"}
     for row, (kind, name) in enumerate((("plain", "plain"), ("normalized", "normalized"))):
         for column, title in enumerate(("trained", "rescaled")):
             own = axes[row, column]
-            mesh = own.pcolormesh(edges, edges, getattr(numbers, kind)[column], cmap=paper.ramp, vmin=0, vmax=5)
-            mesh.set(edgecolor="face", linewidth=0.4)
-            paper.mark(mesh, f"{kind}[{column}]")
+            picture = own.imshow(getattr(numbers, kind)[column], cmap=paper.ramp, vmin=0, vmax=5, **style)
+            paper.mark(picture, f"{kind}[{column}]")
             own.set(title=f"{title}, {name}", xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
             own.grid(False)
     for column in range(2):
         words = f"sharpness {numbers.sharpness[column]:.1f}"
         inside = {"ha": "center", "va": "bottom", "path_effects": paper.halo(3), "color": paper.ink}
         paper.mark(axes[0, column].text(0, -0.97, words, **inside), f"sharpness[{column}]")
-    paper.color_scale(figure, mesh, axes, "training loss", ticks=(0, 2.5, 5), labels=("0", "2.5", "5 or more"))
+    paper.color_scale(figure, picture, axes, "training loss", ticks=(0, 2.5, 5), labels=("0", "2.5", "5 or more"))
     return figure
 
 

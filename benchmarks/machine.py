@@ -49,6 +49,14 @@ def blas() -> str:
     )
 
 
+def vector_instructions() -> str:
+    """Name the sets of vector instructions that NumPy has code for and this processor has."""
+    import numpy
+
+    known = numpy.show_config(mode="dicts")["SIMD Extensions"]
+    return ", ".join([*known["baseline"], *known.get("found", [])])
+
+
 def one_thread() -> None:
     """Keep every library to one thread.
 
@@ -72,6 +80,7 @@ def conditions(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "blas": blas(),
+        "vectors": vector_instructions(),
         "versions": versions(),
         "threads": 1,
     }
@@ -92,6 +101,6 @@ def lines(known: dict[str, Any]) -> list[str]:
     return [
         *first,
         f"{known['processor']}, {known['cores']} cores, {known['system']}; one thread",
-        f"{known['blas']}",
+        f"{known['blas']}; NumPy's vector instructions: {known['vectors']}",
         packages,
     ]

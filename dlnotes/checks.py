@@ -261,6 +261,14 @@ def shaped(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
     return array
 
 
+def distinct(name: str, array: Any, rule: str) -> Any:
+    """Give an array of objects back if none of them stands in it twice."""
+    shared = array.size - len({id(one) for one in array.flat})
+    if shared:
+        _refuse(ValueError, name, rule, f"{array.size - shared} in {array.size} places")
+    return array
+
+
 def leading_axes(name: str, array: Any, expected: tuple[int, ...], *, of: str) -> Any:
     """Give `array` back if its first axes have the sizes expected; `of` says where these come from."""
     given, expected = tuple(array.shape), tuple(expected)

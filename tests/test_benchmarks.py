@@ -300,7 +300,8 @@ def measured(**changes) -> dict:
 
 
 def conditions(**changes) -> dict:
-    known = {"processor": "P", "cores": 2, "system": "S", "blas": "B", "versions": {"Python": "3"}, "threads": 1}
+    known = {"processor": "P", "cores": 2, "system": "S", "blas": "B", "vectors": "V", "versions": {"Python": "3"}}
+    known["threads"] = 1
     return known | changes
 
 
@@ -514,7 +515,9 @@ def test_the_machine_is_described_with_the_kernel_of_its_blas():
     assert known["processor"]
     assert known["versions"]["numpy"] == np.__version__
     assert "kernel" in known["blas"]
-    assert any(known["blas"] in line for line in machine.lines(known))
+    for said in (known["blas"], known["vectors"]):
+        assert said
+        assert any(said in line for line in machine.lines(known))
 
 
 # The page

@@ -100,8 +100,9 @@ def generators(generator: np.random.Generator | np.ndarray, runs: tuple[int, ...
         An array of Generators of the shape of `runs`.
 
     Raises:
-        TypeError: If `generator` is neither.
-        ValueError: If an array has not the shape of `runs`.
+        TypeError: If `generator` is neither, or an element of it is no Generator.
+        ValueError: If an array has not the shape of `runs`, or if one Generator stands in it for two runs: what one
+            of them draws would then hang on what the other drew.
     """
     runs = checks.shape("runs", runs)
     if isinstance(generator, np.random.Generator):
@@ -109,7 +110,10 @@ def generators(generator: np.random.Generator | np.ndarray, runs: tuple[int, ...
         own.flat = generator.spawn(own.size) if runs else [generator]
         return own
     checks.instance("generator", generator, np.ndarray, "a numpy Generator, or an array of them")
-    return checks.shaped("generator", generator, runs, of="runs")
+    own = checks.shaped("generator", generator, runs, of="runs")
+    for one in own.flat:
+        checks.instance("an element of generator", one, np.random.Generator, "a numpy Generator")
+    return checks.distinct("generator", own, "an array with a Generator of its own for each run")
 
 
 def cut(optimizer: optimizers.Optimizer, runs: tuple[int, ...], rows: slice = slice(None)) -> optimizers.Optimizer:

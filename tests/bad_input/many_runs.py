@@ -34,4 +34,6 @@ CASES = [
     ("generators", {"generator": 0, "runs": ()}, TypeError, "generator"),
     ("generators", {"generator": RNG, "runs": 3}, TypeError, "runs"),
     ("generators", {"generator": np.array([RNG]), "runs": (2,)}, ValueError, "generator"),
+    ("generators", {"generator": np.array([1]), "runs": (1,)}, TypeError, "generator"),
+    ("generators", {"generator": np.array([RNG, RNG]), "runs": (2,)}, ValueError, "generator"),
 ]

@@ -208,7 +208,27 @@ class ClaimRows(directives.Directive):
         return block
 
 
-def _short_row(page: context.Context, claim: ledger.Claim, where: dict[str, str]) -> elements.Element:
+class CorrectedList(directives.Directive):
+    """`/// corrected-list`: the settled claims that are wrong as written, by chapter, each with what is right."""
+
+    NAME = "corrected-list"
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """List them in the order of the book; the claims page is where they are searched for."""
+        page, claims = self.context, tuple(self.context.claims.values())
+        where = settled(page)
+        block = elements.element("div", class_="rows", data_search_exclude="")
+        for stem in page.layout.stems:
+            wrong = [one for one in ledger.of_chapter(claims, stem) if one.verdict == "corrected" and one.id in where]
+            if wrong:
+                title = context.chapter_title(page.layout, stem)
+                block.append(elements.element("p", title, class_="contents__part"))
+            block.extend(_short_row(page, claim, where, "p") for claim in wrong)
+        parent.append(block)
+        return block
+
+
+def _short_row(page: context.Context, claim: ledger.Claim, where: dict[str, str], tag: str = "h3") -> elements.Element:
     """Build one row: the statement, the badge, the reason."""
     facts = elements.element("p", elements.badge(claim.verdict), " ", elements.typographic(claim.because), " ")
     if claim.id in where:
@@ -216,7 +236,7 @@ def _short_row(page: context.Context, claim: ledger.Claim, where: dict[str, str]
         label = f"Evidence: {claim.claim}"
         facts.append(elements.element("a", "Evidence", href=href, class_="row__evidence", aria_label=label))
     facts.set("class", "row__facts")
-    words = directives.claim_words(claim, "h3", "row__words")
+    words = directives.claim_words(claim, tag, "row__words")
     return elements.element("div", words, facts, class_="row")
 
 
@@ -418,6 +438,7 @@ DIRECTIVES: tuple[type[directives.Directive], ...] = (
     NotesList,
     ClaimsList,
     ClaimRows,
+    CorrectedList,
     ReferencesList,
     SourcesList,
     ClaimShowcase,

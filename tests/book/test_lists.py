@@ -56,6 +56,15 @@ def test_the_chapters_are_listed_by_part_with_their_questions(book):
     assert " ".join(shown.split()) == "Part Growth How fast does it grow? Decay Not written yet Not written yet."
 
 
+def test_the_errata_list_what_is_wrong_as_written_once_it_is_settled(book):
+    index, ledger = book.docs / "index.md", book.docs / "claims.yaml"
+    index.write_text(index.read_text("utf-8") + "\n/// corrected-list\n///\n", "utf-8")
+    wrong = r'<p class="row__words" id="claim-(\w+)">'
+    assert re.findall(wrong, sample.convert(book, "index.md")) == []  # halves is wrong, and no page settles it
+    ledger.write_text(ledger.read_text("utf-8").replace("verdict: holds", "verdict: corrected"), "utf-8")
+    assert re.findall(wrong, sample.convert(book, "index.md")) == ["doubles"]
+
+
 def test_the_tally_counts_the_ledger(book):
     shown = visible(block(sample.convert(book, "index.md"), '<div class="tally"'))
     # A verdict counts once a chapter settles it.

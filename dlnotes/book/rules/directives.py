@@ -289,6 +289,7 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "chapters-list": _list,
     "claims-list": _list,
     "claims-tally": _list,
+    "corrected-list": _list,
     "flashcards-list": _list,
     "notes-list": _list,
     "references-list": _list,

@@ -118,6 +118,8 @@ def _listed(book: breach.Book, name: str) -> set[str]:
     """Give the anchors that a list of the press brings."""
     if name == "references-list":
         return set(book.entries)
+    if name == "corrected-list":
+        return {f"claim-{claim.id}" for claim in book.claims.values() if claim.verdict == "corrected"}
     if name == "claims-list":
         return set(book.claims) | {claim.chapter for claim in book.claims.values()}
     if name == "notes-list":

@@ -449,6 +449,7 @@ _MAY_USE_FILES = {
     "dlnotes/figures/paper.py": "reads the font that figures are set in",
     "dlnotes/numpy/training.py": "keeps the state of a long training, so that it can be resumed",
     "dlnotes/torch/training.py": "likewise",
+    "dlnotes/torch/data_parallel.py": "likewise",
 }
 
 

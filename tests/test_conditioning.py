@@ -240,6 +240,8 @@ def test_condition_numbers_of_known_matrices():
     assert conditioning.condition_number(np.eye(3, dtype=np.float32)) == 1
     assert conditioning.condition_number(np.diag([1.0, 0.0])) == np.inf
     assert conditioning.condition_number(np.zeros((2, 2))) == np.inf
+    for row in (np.ones(3), np.array([1.0, 2.0, 3.0])):  # not exactly 0 but for luck
+        assert conditioning.condition_number(np.outer(row, row)) > 0.1 / np.finfo(np.float64).eps
     hessians = symmetric(0, 5, 2, 3)
     np.testing.assert_allclose(conditioning.condition_number(hessians), np.linalg.cond(hessians), rtol=1e-10)
 
@@ -530,6 +532,16 @@ def test_top_eigenvalues_of_a_grid_of_runs():
 
 
 # Spectral density
+
+
+def test_the_mean_over_starts_is_that_of_the_spectrum_for_signs_and_not_for_skew_entries():
+    matrix, means = np.array([[1.0, 0.9], [0.9, 1.0]]), []
+    for entries, chances in (((1.0, -1.0), (1 / 2, 1 / 2)), ((2.0, -1.0), (1 / 3, 2 / 3))):
+        starts = np.array(list(itertools.product(entries, repeat=2)))
+        shares = np.prod(list(itertools.product(chances, repeat=2)), axis=1)
+        nodes, weights = conditioning.stochastic_lanczos_quadrature(lambda v: v @ matrix, starts, 2)
+        means.append(shares @ (nodes * weights).sum(-1))
+    assert means == pytest.approx([1, 1.18])
 
 
 def test_quadrature_is_exact_for_polynomials():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -91,3 +93,64 @@ def test_torch_orders_are_drawn_alike():
     assert [batch.shape for batch in batches] == [(2, 3, 4), (2, 3, 4), (2, 3, 2)]
     assert torch.equal(torch.cat(batches, -1).sort(-1).values, torch.arange(10).expand(2, 3, 10))
     assert len(list(variant.epoch(10, 4, generator, drop_last=True))) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_the_variance_of_a_batch_is_that_of_all_batches_that_there_are(size):
+    numbers = np.array([0.0, 1.0, 3.0, 10.0, 11.0, -4.0, 2.5])
+    batches = np.array(list(itertools.combinations(numbers, size)))
+    counted = ((batches.mean(1) - numbers.mean()) ** 2).mean() / numbers.var()
+    assert kernels.batch_variance(size, 7) == pytest.approx(counted, abs=1e-15)
+    again = np.array(list(itertools.product(numbers[:4], repeat=min(size, 3))))
+    counted = ((again.mean(1) - numbers[:4].mean()) ** 2).mean() / numbers[:4].var()
+    assert kernels.batch_variance(min(size, 3)) == pytest.approx(counted)
+    assert kernels.batch_variance(1, 1) == 0
+
+
+def test_each_stretch_of_a_stratified_order_holds_each_class_in_its_share():
+    labels = np.repeat([0, 5, 2], [60, 30, 10])
+    generator = np.random.default_rng(0)
+    firsts = set()
+    for _ in range(40):
+        order = kernels.stratified_order(labels, generator)
+        assert sorted(order.tolist()) == list(range(100))
+        firsts.add(int(order[0]))
+        for batch in kernels.split_into_batches(order, 20):
+            for label, wanted in ((0, 12), (5, 6), (2, 2)):
+                assert abs((labels[batch] == label).sum() - wanted) <= 3
+    assert len(firsts) > 20  # shuffled within the classes, and where each begins
+
+
+def test_the_noise_scale_is_unbiased_and_known_for_normal_gradients():
+    generator = np.random.default_rng(0)
+    gradients = 0.5 + 2 * generator.standard_normal((4000, 16, 10))
+    found = kernels.noise_scale(gradients)
+    assert found.noise.shape == (4000,)
+    assert found.noise.mean() == pytest.approx(40, rel=0.01)  # ten components of variance 4
+    assert found.signal.mean() == pytest.approx(2.5, abs=0.1)  # 10 x 0.25; without the correction 5
+    whole = kernels.noise_scale(0.5 + 2 * generator.standard_normal((100_000, 10)))
+    assert whole.scale == pytest.approx(16, rel=0.05)
+    assert whole.scale == whole.noise / whole.signal
+
+
+def test_parts_join_to_the_gradient_of_the_whole():
+    generator = np.random.default_rng(0)
+    singles = generator.standard_normal((10, 3))
+    parts = [singles[:1], singles[1:7], singles[7:]]
+    joined = kernels.mean_gradient([{"w": part.mean(0)} for part in parts], [1, 6, 3])
+    np.testing.assert_allclose(joined["w"], singles.mean(0), rtol=1e-13)
+
+
+def test_torch_draws_stratified_orders_alike():
+    torch = pytest.importorskip("torch")
+    from dlnotes.torch import minibatch as variant
+
+    labels = torch.repeat_interleave(torch.tensor([0, 5, 2]), torch.tensor([60, 30, 10]))
+    generator, firsts = torch.Generator().manual_seed(0), set()
+    for _ in range(40):
+        order = variant.stratified_order(labels, generator)
+        assert sorted(order.tolist()) == list(range(100))
+        firsts.add(int(order[0]))
+        counts = torch.stack([torch.bincount(labels[batch], minlength=6) for batch in order.split(20)])
+        assert (abs(counts[:, [0, 5, 2]] - torch.tensor([12, 6, 2])) <= 3).all()
+    assert len(firsts) > 20

@@ -524,3 +524,52 @@ def test_bootstrap_at_its_edges():
     np.testing.assert_array_equal(overfitting.bootstrap(1, 3, np.random.default_rng(0)), np.zeros(3))
     assert overfitting.bootstrap(5, 3, np.random.default_rng(0), runs=(1,)).shape == (1, 3)
     assert overfitting.bootstrap(5, 0, np.random.default_rng(0)).shape == (0,)
+
+
+# --- cutout, label smoothing, cross-validation ---
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 11])
+def test_cutout_covers_a_square_around_the_center(size):
+    x, centers = drawn(2, 5, 3, 4, 6), np.random.default_rng(1).integers(0, 4, (2, 5, 2))
+    y = overfitting.cutout(x, centers, size, fill=-1.5)
+    for run, n, i, j in np.ndindex(2, 5, 4, 6):
+        row, column = centers[run, n]
+        inside = -(size // 2) <= i - row < size - size // 2 and -(size // 2) <= j - column < size - size // 2
+        np.testing.assert_array_equal(y[run, n, :, i, j], -1.5 if inside else x[run, n, :, i, j])
+
+
+def test_cutout_with_more_centers_than_images_and_an_even_spread():
+    x = drawn(5, 1, 4, 6)
+    centers = overfitting.patch_centers((5,), np.random.default_rng(0), 4, 6, runs=(300,))
+    assert centers.shape == (300, 5, 2)
+    for axis, side in ((0, 4), (1, 6)):
+        counts = np.bincount(centers[..., axis].ravel(), minlength=side)
+        assert len(counts) == side
+        np.testing.assert_allclose(counts / counts.sum(), 1 / side, atol=4 * np.sqrt(0.25 / 1500))
+    y = overfitting.cutout(x, centers, 3)
+    assert y.shape == (300, 5, 1, 4, 6)
+    np.testing.assert_array_equal(y[7], overfitting.cutout(x, centers[7], 3))
+
+
+def test_smooth_labels():
+    smooth = overfitting.smooth_labels(np.eye(4)[[2, 0]], 0.2)
+    np.testing.assert_allclose(smooth, [[0.05, 0.05, 0.85, 0.05], [0.85, 0.05, 0.05, 0.05]], rtol=1e-14)
+    np.testing.assert_array_equal(overfitting.smooth_labels(np.eye(4), 0), np.eye(4))
+    torch = pytest.importorskip("torch")
+    logits, labels = drawn(6, 4), np.array([0, 3, 1, 1, 2, 0])
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    ours = -(overfitting.smooth_labels(np.eye(4)[labels], 0.3) * log_p).sum(-1).mean()
+    theirs = torch.nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(labels), label_smoothing=0.3)
+    assert ours == pytest.approx(theirs.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("examples", "count"), [(10, 5), (11, 3), (4, 4), (7, 2)])
+def test_each_example_is_held_out_once(examples, count):
+    order = frozen(np.random.default_rng(0).permutation(examples) + 100)
+    folds = overfitting.cross_validation_folds(order, count)
+    assert len(folds) == count
+    np.testing.assert_array_equal(np.concatenate([fold.held_out for fold in folds]), order)
+    for fold in folds:
+        assert abs(len(fold.held_out) - examples / count) < 1
+        np.testing.assert_array_equal(np.sort([*fold.training, *fold.held_out]), np.sort(order))

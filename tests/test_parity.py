@@ -54,6 +54,15 @@ TORCH_ONLY_NAMES: dict[str, str] = {
         ),
         "as module_hessian_vector_product",
     ),
+    "module_checklist.ModuleScript": "NumPy has no modules; `checklist.Plain` is for its functions",
+    "module_checklist.cross_entropy_backward": "NumPy has no autograd",
+    **dict.fromkeys(
+        (
+            f"data_parallel.{name}"
+            for name in ("Standing", "process", "group", "shard", "loss_and_backward", "train", "load", "main")
+        ),
+        "NumPy has no modules and no processes",
+    ),
     "module_initialization.Start": "as initialize_module",
     "module_initialization.initialize_module": "NumPy has no modules",
     "vanishing_exploding.diagnose_module": "NumPy has no modules; `diagnose_network` is for its networks",

@@ -39,6 +39,31 @@ PAIRS = {
             o, [s.CosineAnnealingLR(o, 40, 0.003), s.ConstantLR(o, 0.03, 1000)], milestones=[40]
         ),
     ),
+    "linear": (
+        lambda t: kernels.linear(t, 0.1, 40, 0.003),
+        lambda s, o: s.LinearLR(o, 1.0, 0.03, 40),
+    ),
+    "linear to zero": (lambda t: kernels.linear(t, 0.1, 45), lambda s, o: s.PolynomialLR(o, 45, 1.0)),
+    "one minus root": (
+        lambda t: kernels.one_minus_sqrt(t, 0.1, 40, 0.003),
+        lambda s, o: s.LambdaLR(o, lambda t: 0.03 + 0.97 * (1 - min(t / 40, 1) ** 0.5)),
+    ),
+    "restarts": (
+        lambda t: kernels.cosine_restarts(t, 0.1, 13, final_rate=0.003),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 13, eta_min=0.003),
+    ),
+    "longer and longer": (
+        lambda t: kernels.cosine_restarts(t, 0.1, 4, 3, 0.003),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 4, 3, 0.003),
+    ),
+    "one cycle": (
+        lambda t: kernels.one_cycle(t, 0.1, 61),
+        lambda s, o: s.OneCycleLR(o, 0.1, 61),
+    ),
+    "another cycle": (
+        lambda t: kernels.one_cycle(t, 0.1, 64, 0.47, 5.0, 30.0),
+        lambda s, o: s.OneCycleLR(o, 0.1, 64, pct_start=0.47, div_factor=5.0, final_div_factor=30.0),
+    ),
     "warm-up": (lambda t: kernels.warm_up(t, 0.1, 9), lambda s, o: s.LinearLR(o, 0.1, 1.0, 9)),
     "sweep": (
         lambda t: kernels.exponential_sweep(t, 0.1, 10.0, 60),
@@ -61,6 +86,10 @@ ALL = {
     "exponential": lambda t, rate: kernels.exponential_decay(t, rate, 0.9),
     "inverse time": lambda t, rate: kernels.inverse_time_decay(t, rate, 0.2, 0.7),
     "cosine": lambda t, rate: kernels.cosine(t, rate, 40),
+    "linear": lambda t, rate: kernels.linear(t, rate, 40),
+    "one minus root": lambda t, rate: kernels.one_minus_sqrt(t, rate, 40),
+    "restarts": lambda t, rate: kernels.cosine_restarts(t, rate, 3, 2),
+    "one cycle": lambda t, rate: kernels.one_cycle(t, rate, 50),
     "warm-up": lambda t, rate: kernels.warm_up(t, rate, 9),
     "warm-up, stable, decay": lambda t, rate: kernels.warm_up_stable_decay(t, rate, 9, 20, 13),
 }
@@ -85,6 +114,39 @@ def test_cosine_starts_high_ends_low_and_stays():
     assert rates[50] == pytest.approx((0.5 + 0.01) / 2)
     np.testing.assert_array_equal(rates[100:], 0.01)
     assert (np.diff(rates[:101]) < 0).all()
+
+
+@pytest.mark.parametrize("settings", [(10, 0.1, 1e-4), (2, 0.5, 0.0), (0, 0.3, 0.2)])
+def test_reduce_on_plateau_equals_torch_step_by_step(settings):
+    torch = pytest.importorskip("torch")
+    patience, factor, threshold = settings
+    generator = np.random.default_rng(0)
+    losses = np.exp(-np.arange(80) / 15) + 0.05 * generator.random((3, 80))
+    losses[1, 20:26] = np.nan
+    losses[2] = 1.0
+    rates = kernels.reduce_on_plateau(losses, 0.1, patience, factor, threshold)
+    for run in range(3):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=factor, patience=patience, threshold=threshold, eps=0.0
+        )
+        expected = []
+        for loss in losses[run]:
+            scheduler.step(loss)
+            expected.append(optimizer.param_groups[0]["lr"])
+        np.testing.assert_allclose(rates[run], expected, rtol=1e-12)
+    assert rates[2, -1] < 0.1
+
+
+def test_ends_of_the_new_schedules():
+    assert kernels.linear(1000, 0.5, 10, 0.1) == 0.1
+    assert kernels.one_minus_sqrt(1000, 0.5, 10) == 0
+    np.testing.assert_allclose(kernels.one_minus_sqrt(np.array([0, 25, 100]), 2.0, 100), [2, 1, 0], atol=1e-15)
+    assert kernels.one_cycle(1000, 0.5, 10, 0.3, 2.0, 5.0) == pytest.approx(0.05)
+    np.testing.assert_allclose(kernels.one_cycle(np.array([0, 1]), 1.0, 2), [1, 4e-6], rtol=1e-12)
+    starts = np.array([0, 4, 16, 52])  # cycles of 4, 12 and 36 steps
+    np.testing.assert_array_equal(kernels.cosine_restarts(starts, 0.2, 4, 3), 0.2)
+    assert (kernels.cosine_restarts(starts[1:] - 1, 0.2, 4, 3) < 0.1).all()
 
 
 def test_step_decay_drops_at_the_multiples():

@@ -200,6 +200,42 @@ def test_max_norm(shape):
     np.testing.assert_allclose(penalties.max_norm(bounded, limit), bounded, rtol=1e-15)
 
 
+@given(length=st.floats(0, 5), threshold=st.floats(0, 5), angle=st.floats(0, 6.3))
+def test_group_soft_threshold_solves_its_problem(length, threshold, angle):
+    w = length * np.array([np.cos(angle), np.sin(angle)])
+    z = penalties.group_soft_threshold(np.array([w, -w]), threshold)
+    np.testing.assert_array_equal(z[1], -z[0])
+    grid = np.stack(np.meshgrid(*[np.linspace(-6, 6, 61)] * 2), axis=-1).reshape(-1, 2)
+    grid = np.concatenate([grid, np.zeros((1, 2)), z[:1] * 0.99, z[:1] + 1e-3 * drawn(20, 2)])
+    costs = ((grid - w) ** 2).sum(-1) / 2 + threshold * np.sqrt((grid**2).sum(-1))
+    cost = ((z[0] - w) ** 2).sum() / 2 + threshold * np.sqrt((z[0] ** 2).sum())
+    assert cost <= costs.min() + 1e-12
+    assert np.hypot(*z[0]) == pytest.approx(max(np.hypot(*w) - threshold, 0), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 2, 2)])
+def test_group_soft_threshold_takes_units_whole(shape):
+    weight = drawn(*shape)
+    lengths = np.sqrt(np.square(weight).reshape(shape[0], -1).sum(axis=-1))
+    threshold = float(np.median(lengths))
+    shrunk = penalties.group_soft_threshold(weight, threshold)
+    new = np.sqrt(np.square(shrunk).reshape(shape[0], -1).sum(axis=-1))
+    np.testing.assert_allclose(new, np.maximum(lengths - threshold, 0), rtol=1e-12, atol=1e-15)
+    assert 0 < (new == 0).sum() < shape[0]
+    np.testing.assert_array_equal((shrunk == 0).reshape(shape[0], -1).all(-1), lengths <= threshold)
+
+
+def test_proximal_groups_set_whole_units_to_zero_and_spare_biases():
+    params = {"0.weight": drawn(6, 3), "0.bias": drawn(6)}
+    target = np.array(drawn(6, 3, seed=1))
+    target[:3] *= 0.1
+    chain = optimizers.chain(minibatch.SGD(0.2), penalties.ProximalGroups(0.8, 0.2))
+    end = descend(chain, params, lambda p: {"0.weight": p["0.weight"] - target, "0.bias": 0 * p["0.bias"]}, 200)
+    np.testing.assert_allclose(end["0.weight"], penalties.group_soft_threshold(target, 0.8), atol=1e-9)
+    assert (end["0.weight"][:3] == 0).all()
+    np.testing.assert_array_equal(end["0.bias"], params["0.bias"])
+
+
 def test_max_norm_equals_torch():
     torch = pytest.importorskip("torch")
     weight = drawn(5, 3)
@@ -278,6 +314,9 @@ PARTS = {
         adaptive_methods.Adam(0.1), penalties.DecoupledWeightDecay(strength, 0.1)
     ),
     "proximal": lambda strength, axes: optimizers.chain(minibatch.SGD(0.1), penalties.ProximalL1(strength, 0.1)),
+    "groups": lambda strength, axes: optimizers.chain(
+        minibatch.SGD(0.1), penalties.ProximalGroups(strength, 0.1, run_axes=axes)
+    ),
     "max-norm": lambda strength, axes: optimizers.chain(minibatch.SGD(0.1), penalties.MaxNorm(strength + 0.5, axes)),
 }
 
@@ -348,3 +387,4 @@ def test_any_shape_and_dtype(shape, dtype, strength):
         assert function(weight, strength) >= 0
     if len(shape) >= 2:
         assert penalties.max_norm(weight, strength + 1).shape == shape
+        assert penalties.group_soft_threshold(weight, strength).shape == shape

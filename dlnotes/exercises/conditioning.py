@@ -22,6 +22,12 @@ def _hint(given: float | np.ndarray, slips: tuple[tuple[float | np.ndarray, str]
     return next((f": {words}" for slip, words in slips if _near(given, slip)), "")
 
 
+def _sole(given: object) -> object:
+    """Take a number out of what holds it alone."""
+    alone = len(given) == 1 if isinstance(given, (list, tuple)) else getattr(given, "shape", None) == (1,)
+    return given[0] if alone else given
+
+
 def check_best_rate(best_rate: Callable[[float, float], tuple[float, float]]) -> None:
     """Check a function that gives the best rate of descent and the factor of its slowest directions.
 
@@ -35,6 +41,9 @@ def check_best_rate(best_rate: Callable[[float, float], tuple[float, float]]) ->
         call = f"best_rate({smallest:g}, {largest:g})"
         rate, factor = answers.array(call, best_rate(smallest, largest), (2,))
         wanted = 2 / (smallest + largest)
+        right = (largest - smallest) / (largest + smallest)
+        if _near(rate, right) and _near(factor, wanted):
+            raise AssertionError(f"{call} gives the two numbers the other way round: first the rate, then the factor")
         hint = _hint(
             rate,
             (
@@ -51,7 +60,6 @@ def check_best_rate(best_rate: Callable[[float, float], tuple[float, float]]) ->
         )
         if not _near(rate, wanted):
             raise AssertionError(f"the rate of {call} is {wanted:.6g}, got {rate:.6g}{hint}")
-        right = (largest - smallest) / (largest + smallest)
         hint = _hint(
             factor,
             (
@@ -82,7 +90,7 @@ def check_steps_needed(steps_needed: Callable[[float, float], int]) -> None:
     """
     for kappa, share in ((100.0, 1e-6), (3.0, 0.25), (10.0, 0.5), (2000.0, 0.01), (1.0, 0.1)):
         call = f"steps_needed({kappa:g}, {share:g})"
-        given = answers.number(call, steps_needed(kappa, share), infinite=True)
+        given = answers.number(call, _sole(steps_needed(kappa, share)), infinite=True)
         factor = (kappa - 1) / (kappa + 1)
         exact = conditioning.steps_to_tolerance(factor, share)
         wanted = max(1, math.ceil(exact - 1e-9))
@@ -129,6 +137,7 @@ def check_logistic_product(product: Callable[[np.ndarray, np.ndarray, np.ndarray
         wanted = x.T @ (weight * image) / examples
         slips = (
             (x.T @ (weight * image), "the loss is a mean: divide by the number of examples"),
+            (wanted * examples / features, "divide by the number of examples, not of features"),
             (x.T @ image / examples, "each example counts by p (1 - p), the slope of the sigmoid"),
             (x.T @ (p * image) / examples, "the slope of the sigmoid is p (1 - p), not p"),
             (x.T @ (np.sqrt(weight) * image) / examples, "the slope of the sigmoid is p (1 - p), not its root"),
@@ -158,8 +167,7 @@ def check_trace(trace: Callable[[Callable[[np.ndarray], np.ndarray], np.ndarray]
         half = generator.standard_normal((size, size))
         matrix, signs = half + half.T, conditioning.rademacher((probes, size), generator)
         call = f"trace from {probes} probes of size {size}"
-        given = trace(lambda rows, m=matrix: rows @ m, signs.copy())
-        given = answers.number(call, given[0] if np.shape(given) == (1,) else given)
+        given = answers.number(call, _sole(trace(lambda rows, m=matrix: rows @ m, signs.copy())))
         images = signs @ matrix
         each = (signs * images).sum(-1)
         slips = (

@@ -42,7 +42,7 @@ def check_spectral_radius(spectral_radius: Callable[[float, float, float], float
         if _near(given, math.sqrt(beta)):
             hint = ". The modulus is sqrt(beta) where the roots are complex only; here they are real"
         elif _near(given, abs(1 - rate * curvature)):
-            hint = ". This is descent without momentum"
+            hint = ". That is the radius of descent without momentum"
         elif beta and _near(given, min(abs(roots))):
             hint = ". This is the smaller root: where 1 + beta - rate h is below 0, the larger one has the minus sign"
         elif _near(given, max(roots.real)):
@@ -56,7 +56,7 @@ def check_spectral_radius(spectral_radius: Callable[[float, float, float], float
         elif _near(given, wanted**2) or _near(given, beta):
             hint = ". The product of two complex roots is beta; each has the modulus sqrt(beta)"
         if not _near(given, wanted):
-            raise AssertionError(f"{call} is {given:.6g}, but the error shrinks by {wanted:.6g} a step{hint}")
+            raise AssertionError(f"{call} is {given:.6g}, but the error is multiplied by {wanted:.6g} a step{hint}")
     answers.right("five settings, with real and with complex roots")
 
 

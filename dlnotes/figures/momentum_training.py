@@ -29,7 +29,9 @@ class Batches(NamedTuple):
 
 
 BETAS = (0.0, 0.9)
-EFFECTIVE = 0.05 * 2.0 ** np.arange(9)
+EFFECTIVE = 0.05 * 2.0 ** np.arange(10)  # the last is too large for both
+LEFT = {"dx": -8, "ha": "right"}
+LABELS = (((4, LEFT), (4, {"dx": 8})), ((6, LEFT), (7, LEFT | {"dy": -6})))  # of a panel, of a beta: at which rate
 CEILING = 10.0  # what is larger, or no number, is drawn as this
 
 
@@ -99,11 +101,7 @@ def draw_batches(numbers: Batches, paper: Paper) -> Figure:
         own.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
         own.set(ylim=(5e-5, 15))
         own.set_yticks([0.0001, 0.001, 0.01, 0.1, 1, 10], ["0.0001", "0.001", "0.01", "0.1", "1", "10"])
-        words = [f"beta {beta:g}" for beta in BETAS]
-        if place:
-            paper.end_labels(own, numbers.effective[-1], numbers.losses[place, :, 1, -1], words, colors)
-            continue
-        for row, moved in enumerate(({"dx": -8, "ha": "right"}, {"dx": 8})):
-            at = numbers.effective[4], numbers.losses[place, row, 1, 4]
-            paper.label(own, *at, words[row], color=colors[row], **moved)
+        for row, (column, moved) in enumerate(LABELS[place]):
+            at = numbers.effective[column], numbers.losses[place, row, 1, column]
+            paper.label(own, *at, f"beta {BETAS[row]:g}", color=colors[row], **moved)
     return figure

@@ -235,7 +235,7 @@ def contraction(
     beta: float | Float[np.ndarray, "*shape"] = 0.0,
     nesterov: bool = False,
 ) -> Float[Array, "*shape"]:
-    """Give the factor by which the error shrinks in a step, in the long run, on a quadratic.
+    """Give the factor by which a step multiplies the error, in the long run, on a quadratic.
 
     Along an axis of curvature h the error obeys e_(t+1) = s (1 + beta) e_t - s beta e_(t-1) for Nesterov, with s = 1
     - learning_rate h, and e_(t+1) = (s + beta) e_t - beta e_(t-1) for the heavy ball. The factor is the larger
@@ -256,6 +256,7 @@ def contraction(
 
     Raises:
         TypeError: If `curvature` does not hold floating-point numbers.
+        ValueError: If a learning rate or a beta is below 0.
 
     Derivation: put the update into the error e = w - w*, whose gradient is h e; solutions z^t obey the quadratic
     equation.

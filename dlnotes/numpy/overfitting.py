@@ -57,6 +57,13 @@ class StoppingState(NamedTuple):
     stopped: np.ndarray
 
 
+class Fold(NamedTuple):
+    """One round of cross-validation: the numbers of the examples fitted, and of those held out."""
+
+    training: np.ndarray
+    held_out: np.ndarray
+
+
 class MixupPairs(NamedTuple):
     """For each example the partner it is mixed with, and the share that it keeps."""
 
@@ -315,6 +322,34 @@ def learning_curve(
         on_training.append(error(model, x[rows], y[rows]))
         on_held_out.append(error(model, *held_out))
     return LearningCurve(sizes, np.stack(on_training, axis=-1), np.stack(on_held_out, axis=-1))
+
+
+def cross_validation_folds(order: Int[np.ndarray, " examples"], folds: int) -> tuple[Fold, ...]:
+    """Deal the examples into folds, each of which is held out once.
+
+        held_out_k = the k-th of `folds` pieces of the order,    training_k = all others
+
+    Args:
+        order: Numbers of examples, each once, from `minibatch.shuffled_order` say. Rows that belong together, of one
+            patient say, are to be dealt together, by dealing the patients.
+        folds: How many, from 2 to the number of examples; the first folds are one longer where it does not come out.
+
+    Returns:
+        The folds, in the order of the pieces.
+
+    Raises:
+        TypeError: If `order` does not hold integers.
+        ValueError: If an example comes twice, or `folds` is out of range.
+
+    Source: definition.
+    """
+    checks.rank("order", checks.integers("order", order), exactly=1)
+    folds = checks.integer("folds", folds, at_least=2, at_most=len(order))
+    if len(np.unique(order)) < len(order):
+        raise ValueError("order must name each example once, got one that comes twice")
+    pieces = np.array_split(order, folds)
+    rest = (np.concatenate([*pieces[:k], *pieces[k + 1 :]]) for k in range(folds))
+    return tuple(Fold(training, held_out) for training, held_out in zip(rest, pieces, strict=True))
 
 
 @precision.rounded_once("predictions")
@@ -616,6 +651,100 @@ def add_noise(
     checks.reals("deviation", deviation, at_least=0)
     checks.shaped("deviation", np.asarray(deviation), noise.shape[: np.ndim(deviation)], of="the leading axes of noise")
     return x + many_runs.aligned(deviation, noise) * noise
+
+
+def patch_centers(
+    shape: tuple[int, ...],
+    generator: Generators,
+    height: int,
+    width: int,
+    *,
+    runs: tuple[int, ...] = (),
+) -> Int[np.ndarray, "..."]:
+    """Draw the pixel in the middle of the patch that `cutout` covers in each image.
+
+        row uniform on 0, ..., height - 1,    column uniform on 0, ..., width - 1
+
+    Args:
+        shape: Shape of one run's batch without channels, height and width: (batch,).
+        generator: Draws the pixels. With runs, each run draws from its own child, or from its own entry of an array.
+        height: Rows of an image, at least 1.
+        width: Columns of an image, at least 1.
+        runs: The shape of the grid of runs.
+
+    Returns:
+        Rows and columns, shape (*runs, *shape, 2).
+
+    Raises:
+        ValueError: If a number is out of range, or the generators are not as many as runs.
+
+    Source: DeVries and Taylor (2017).
+    """
+    shape = checks.shape("shape", shape)
+    sides = checks.integer("height", height, at_least=1), checks.integer("width", width, at_least=1)
+    return _draw(lambda source: source.integers(0, sides, (*shape, 2)), generator, runs)
+
+
+def cutout(
+    x: Float[np.ndarray, "*shape"], centers: Int[np.ndarray, "*batch two"], size: int, *, fill: float = 0.0
+) -> Float[np.ndarray, "..."]:
+    """Cover a square patch of each image; near an edge a part of it lies outside.
+
+        y[n, c, i, j] = fill where -floor(size / 2) <= i - row_n < ceil(size / 2), and so for j, else x[n, c, i, j]
+
+    Args:
+        x: Images, shape (*runs, batch, channels, height, width).
+        centers: From `patch_centers`, shape (*runs, batch, 2). With more leading axes each is applied to the same
+            images.
+        size: Pixels along a side of the patch, at least 0.
+        fill: What covers it.
+
+    Returns:
+        y, of the shape of x.
+
+    Raises:
+        TypeError: If `x` does not hold floating-point numbers or `centers` integers.
+        ValueError: If the shapes do not fit or `size` is negative.
+
+    Source: DeVries and Taylor (2017).
+    """
+    checks.rank("x", checks.floating("x", x), at_least=3)
+    checks.last_axes("centers", checks.integers("centers", centers), *x.shape[:-3], 2, of="x")
+    size, fill = checks.integer("size", size, at_least=0), checks.real("fill", fill)
+    covered = [_near(centers[..., axis, None] - size // 2, size, x.shape[axis - 2]) for axis in (0, 1)]
+    patch = covered[0][..., None, :, None] & covered[1][..., None, None, :]
+    return np.where(patch, x.dtype.type(fill), x)
+
+
+def _near(first: np.ndarray, size: int, length: int) -> np.ndarray:
+    """Say which of the places 0, ..., length - 1 are among `size` places from the first on."""
+    places = np.arange(length)
+    return (places >= first) & (places < first + size)
+
+
+@precision.rounded_once("targets")
+def smooth_labels(targets: Float[np.ndarray, "*batch classes"], smoothing: float) -> Float[np.ndarray, "..."]:
+    """Move a part of each target's probability to all classes alike.
+
+        t <- (1 - smoothing) t + smoothing / classes
+
+    Args:
+        targets: Probabilities, or one-hot classes, shape (*batch, classes), at least one class.
+        smoothing: From 0 to 1.
+
+    Returns:
+        The smoothed targets.
+
+    Raises:
+        TypeError: If `targets` does not hold floating-point numbers.
+        ValueError: If there are no classes, or `smoothing` is out of range.
+
+    Source: Szegedy et al. (2016).
+    """
+    checks.rank("targets", checks.floating("targets", targets), at_least=1)
+    checks.axis("targets", targets, -1, at_least=1, described="classes")
+    smoothing = checks.real("smoothing", smoothing, at_least=0, at_most=1)
+    return (1 - smoothing) * targets + smoothing / targets.shape[-1]
 
 
 def mixup_pairs(

@@ -134,6 +134,182 @@ def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number =
     return final_rate + (learning_rate - final_rate) * ((1 + np.cos(np.pi * share)) / 2)
 
 
+def linear(step: Number, learning_rate: Number, steps: int, final_rate: Number = 0.0) -> Number:
+    """Lower the rate in a straight line, and keep it there.
+
+        rate = final_rate + (learning_rate - final_rate) (1 - min(step / steps, 1))
+
+    Args:
+        step: Steps taken so far, at least 0.
+        learning_rate: The rate to start from, at least 0.
+        steps: Steps until the final rate, at least 1.
+        final_rate: The rate from then on, at least 0.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: definition.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    return final_rate + (learning_rate - final_rate) * np.maximum(1 - _steps(step) / steps, 0)
+
+
+def one_minus_sqrt(step: Number, learning_rate: Number, steps: int, final_rate: Number = 0.0) -> Number:
+    """Lower the rate like one minus a root, fast at first, and keep it there.
+
+        rate = final_rate + (learning_rate - final_rate) (1 - sqrt(min(step / steps, 1)))
+
+    Args:
+        step: Steps taken so far, at least 0.
+        learning_rate: The rate to start from, at least 0.
+        steps: Steps until the final rate, at least 1.
+        final_rate: The rate from then on, at least 0.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Hägele et al. (2024).
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    share = np.minimum(_steps(step) / steps, 1)
+    return final_rate + (learning_rate - final_rate) * (1 - np.sqrt(share))
+
+
+def cosine_restarts(
+    step: Number, learning_rate: Number, steps: int, growth: int = 1, final_rate: Number = 0.0
+) -> Number:
+    """Lower the rate along half a cosine, jump back up, and begin again with a longer one.
+
+        rate = cosine(step - start_k, learning_rate, steps growth^k, final_rate)
+        in cycle k, that begins at start_k = steps (1 + growth + ... + growth^(k - 1))
+
+    Args:
+        step: Steps taken so far, at least 0.
+        learning_rate: The rate at the start of each cycle, at least 0.
+        steps: Steps of the first cycle, at least 1.
+        growth: How many times as long each cycle is as the one before it, at least 1.
+        final_rate: What the rate falls toward in each cycle, at least 0.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Loshchilov and Hutter (2017).
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.integer("growth", growth, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    position = np.mod(_steps(step), steps) if growth == 1 else _steps(step)
+    length = np.full_like(position, steps)
+    while (over := position >= length).any():
+        position = np.where(over, position - length, position)
+        length = np.where(over, growth * length, length)
+    return final_rate + (learning_rate - final_rate) * ((1 + np.cos(np.pi * position / length)) / 2)
+
+
+def one_cycle(
+    step: Number, learning_rate: Number, steps: int, rise: float = 0.3, start: float = 25.0, end: float = 1e4
+) -> Number:
+    """Raise the rate along half a cosine, and lower it along another one, far below where it began.
+
+        rate = learning_rate (1/start + (1 - 1/start) (1 - cos(pi step / top)) / 2)    up to top = rise steps - 1
+        then from learning_rate to learning_rate / (start end), at step steps - 1, along half a cosine
+
+    Args:
+        step: Steps taken so far, at least 0.
+        learning_rate: The largest rate, at least 0.
+        steps: Steps in all, at least 2.
+        rise: Share of the steps in which the rate rises, from 0 to below 1.
+        start: The largest rate over that of the first step, above 0.
+        end: The rate of the first step over that of the last, above 0.
+
+    Returns:
+        The rate.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Smith and Topin (2018); the cosines and the numbers are those of PyTorch.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=2)
+    checks.real("rise", rise, at_least=0, below=1)
+    checks.real("start", start, above=0)
+    checks.real("end", end, above=0)
+    top = max(rise * steps - 1, 0.0)
+    risen = np.minimum(_steps(step) / top, 1) if top else 1.0
+    fallen = np.clip((_steps(step) - top) / (steps - 1 - top), 0, 1) if steps - 1 > top else 1.0
+    up = 1 / start + (1 - 1 / start) * ((1 - np.cos(np.pi * risen)) / 2)
+    low = 1 / (start * end)
+    down = low + (1 - low) * ((1 + np.cos(np.pi * fallen)) / 2)
+    return learning_rate * np.where(_steps(step) <= top, up, down)
+
+
+def reduce_on_plateau(
+    losses: Float[np.ndarray, "*runs time"],
+    learning_rate: float,
+    patience: int = 10,
+    factor: float = 0.1,
+    threshold: float = 1e-4,
+) -> Float[np.ndarray, "*runs time"]:
+    """Lower the rate by a factor whenever a loss has not become lower for a while.
+
+        a loss is better if it is below (1 - threshold) times the best so far
+        after more than `patience` in a row that are not: rate <- factor rate, and the count begins again
+
+    A loss that is nan is not better.
+
+    Args:
+        losses: What was measured, the last axis is time.
+        learning_rate: The rate to start from, at least 0.
+        patience: How many losses in a row may be no better, at least 0.
+        factor: What is left of the rate, above 0 and at most 1.
+        threshold: By which share a loss has to be below the best, from 0 to below 1.
+
+    Returns:
+        The rate after each loss, for what follows it.
+
+    Raises:
+        TypeError: If `losses` does not hold floating-point numbers.
+        ValueError: If `losses` has no axis, or a number is out of range.
+
+    Source: definition, as in PyTorch's ReduceLROnPlateau.
+    """
+    checks.rank("losses", checks.floating("losses", losses), at_least=1)
+    checks.real("learning_rate", learning_rate, at_least=0)
+    checks.integer("patience", patience, at_least=0)
+    checks.real("factor", factor, above=0, at_most=1)
+    checks.real("threshold", threshold, at_least=0, below=1)
+    rates = np.empty(losses.shape)
+    best, rate = np.full(losses.shape[:-1], np.inf), np.full(losses.shape[:-1], float(learning_rate))
+    waited = np.zeros(losses.shape[:-1], dtype=int)
+    for time in range(losses.shape[-1]):
+        better = losses[..., time] < best * (1 - threshold)
+        best = np.where(better, losses[..., time], best)
+        waited = np.where(better, 0, waited + 1)
+        rate = np.where(waited > patience, factor * rate, rate)
+        waited = np.where(waited > patience, 0, waited)
+        rates[..., time] = rate
+    return rates
+
+
 def warm_up(step: Number, learning_rate: Number, steps: int) -> Number:
     """Raise the rate in a straight line, and keep it there.
 

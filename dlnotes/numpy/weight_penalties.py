@@ -234,6 +234,44 @@ def soft_threshold(
     return (working - np.clip(working, -bound, bound)).astype(x.dtype, copy=False)
 
 
+def group_soft_threshold(
+    weight: Float[np.ndarray, "*shape"], threshold: float | Float[Array, "*own"], run_axes: int = 0
+) -> Float[np.ndarray, "*shape"]:
+    """Shorten the incoming weights of each unit by the threshold, and those shorter than that to exactly 0.
+
+        S(w_i) = w_i (1 - t / max(|w_i|, t)) = argmin_z |z - w_i|^2 / 2 + t |z|
+
+    This is the proximal step of the group lasso with one group a unit: a unit goes as a whole.
+
+    Args:
+        weight: Shape (*runs, fan_out, fan_in) or (*runs, out, in, height, width); unit i is entry i of the first axis
+            after the runs.
+        threshold: t, at least 0: a number, or an array of shape (*runs,).
+        run_axes: How many leading axes are runs.
+
+    Returns:
+        The weights, of the same shape and dtype.
+
+    Raises:
+        TypeError: If `weight` does not hold floating-point numbers.
+        ValueError: If `threshold` is negative, not finite or of a wrong shape, or `weight` has fewer than two axes
+            beside the runs.
+
+    Derivation: for z not 0 the gradient z - w + t z / |z| is 0 where z points as w does, with |z| = |w| - t.
+
+    Source: Yuan and Lin (2006), for the penalty; derived here.
+    """
+    run_axes = checks.integer("run_axes", run_axes, at_least=0)
+    checks.rank("weight", checks.floating("weight", weight), at_least=run_axes + 2)
+    checks.reals("threshold", threshold, at_least=0)
+    checks.shaped("threshold", np.asarray(threshold), weight.shape[:run_axes][: np.ndim(threshold)], of="the runs")
+    working = _working("weight", weight)
+    lengths = gradient_clipping.unit_norms(working, run_axes)
+    bound = many_runs.aligned(threshold, lengths)
+    kept = 1 - np.divide(bound, lengths, out=np.ones_like(lengths), where=~(lengths <= bound))
+    return (working * kept).astype(weight.dtype, copy=False)
+
+
 def max_norm(
     weight: Float[np.ndarray, "*shape"], limit: float | Float[Array, "*own"], run_axes: int = 0
 ) -> Float[np.ndarray, "*shape"]:
@@ -243,8 +281,7 @@ def max_norm(
 
     Args:
         weight: Shape (*runs, fan_out, fan_in) or (*runs, out, in, height, width); unit i is entry i of the first axis
-            after
-            the runs.
+            after the runs.
         limit: The greatest length allowed, above 0: a number, or an array of shape (*runs,).
         run_axes: How many leading axes are runs.
 
@@ -392,6 +429,48 @@ class ProximalL1(_Penalty):
         threshold = np.multiply(rate, strength)
         chosen = [name for name in grads if name.endswith(self.suffix)]
         moved = {name: soft_threshold(params[name] + grads[name], threshold) - params[name] for name in chosen}
+        return {**grads, **moved}, PenaltyState(state.step + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ProximalGroups(_Penalty):
+    """Follow a step by `group_soft_threshold`, which sets whole units to exactly 0. It stands last in the chain.
+
+        w_i <- S(w_i + update_i, learning_rate * strength)
+
+    Args:
+        strength: At least 0: a number, one a run, or a function of the step that gives either.
+        learning_rate: The optimizer's own, likewise.
+        suffix: Only parameters whose names end with it are thresholded; they need two axes beside the runs.
+        run_axes: How many leading axes of the parameters are runs.
+
+    Raises:
+        ValueError: If a number is negative or not finite.
+
+    Source: Yuan and Lin (2006), for the penalty; Beck and Teboulle (2009), for the step.
+    """
+
+    strength: Number
+    learning_rate: Number
+    suffix: str = ".weight"
+    run_axes: int = 0
+    elementwise: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
+        checks.instance("suffix", self.suffix, str, "a string")
+        checks.integer("run_axes", self.run_axes, at_least=0)
+
+    def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
+        """Give the update that lands where the thresholding of units puts the step; on zeros it lands exactly."""
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
+        threshold = np.multiply(rate, strength)
+        moved = {}
+        for name, u in grads.items():
+            if name.endswith(self.suffix):
+                landed = group_soft_threshold(params[name] + u, threshold, self.run_axes)
+                moved[name] = landed - params[name]
         return {**grads, **moved}, PenaltyState(state.step + 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -14,7 +14,7 @@ from dlnotes import checks, optimizers
 from dlnotes.torch import many_runs
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Float, Int
 
 Tensors = dict[str, Tensor]
 
@@ -100,3 +100,59 @@ def epoch(
     Arguments and errors as in `dlnotes.numpy.minibatch.epoch`; all runs draw from the one generator.
     """
     return iter(split_into_batches(shuffled_order(examples, generator, runs=runs), batch_size, drop_last))
+
+
+def stratified_order(labels: Int[Tensor, " examples"], generator: torch.Generator) -> Int[Tensor, " examples"]:
+    """Draw an order in which every stretch holds each class in its share, or nearly.
+
+    Equation, arguments and errors as in `dlnotes.numpy.minibatch.stratified_order`; drawn and given on the generator's
+    device.
+    """
+    checks.rank("labels", checks.integers("labels", labels), exactly=1)
+    checks.axis("labels", labels, 0, at_least=1, described="examples")
+    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    labels, device = labels.to(generator.device), generator.device
+    places = torch.empty(len(labels), device=device)
+    for own in ((labels == label).nonzero()[:, 0] for label in labels.unique()):
+        shuffled = own[torch.randperm(len(own), generator=generator, device=device)]
+        start = torch.rand((), generator=generator, device=device)
+        places[shuffled] = (torch.arange(len(own), device=device) + start) / len(own)
+    return places.argsort(stable=True)
+
+
+class NoiseScale(NamedTuple):
+    """How large the noise of single gradients is beside the gradient; see `dlnotes.numpy.minibatch.NoiseScale`."""
+
+    signal: Float[Tensor, "*runs"]
+    noise: Float[Tensor, "*runs"]
+    scale: Float[Tensor, "*runs"]
+
+
+def noise_scale(gradients: Float[Tensor, "*runs examples parameters"]) -> NoiseScale:
+    """Estimate the gradient noise scale from the gradients of single examples, which `torch.func` gives.
+
+    Equation, arguments and errors as in `dlnotes.numpy.minibatch.noise_scale`.
+    """
+    checks.rank("gradients", checks.at_least_single("gradients", gradients), at_least=2)
+    checks.axis("gradients", gradients, -2, at_least=2, described="examples")
+    count, mean = gradients.shape[-2], gradients.mean(-2)
+    noise = ((gradients - mean[..., None, :]) ** 2).sum((-2, -1)) / (count - 1)
+    signal = (mean**2).sum(-1) - noise / count
+    return NoiseScale(signal, noise, noise / signal)
+
+
+def mean_gradient(gradients: Sequence[Mapping[str, Tensor]], counts: Sequence[int]) -> Tensors:
+    """Join the mean gradients of parts of a batch to that of the whole, however unequal the parts.
+
+    Equation, arguments and errors as in `dlnotes.numpy.minibatch.mean_gradient`.
+    """
+    checks.integer("the number of gradients", len(gradients), at_least=1)
+    if len(counts) != len(gradients):
+        raise ValueError(f"counts must be one a part, {len(gradients)}, got {len(counts)}")
+    counts = [checks.integer("counts", count, at_least=1) for count in counts]
+    for part in gradients[1:]:
+        checks.same_arrays("a part of gradients", part, "the first", gradients[0])
+    shares = [count / sum(counts) for count in counts]
+    return {
+        name: sum(share * part[name] for share, part in zip(shares, gradients, strict=True)) for name in gradients[0]
+    }

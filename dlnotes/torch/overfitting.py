@@ -142,6 +142,49 @@ def add_noise(
     return x + many_runs.aligned(deviation, noise) * noise
 
 
+def patch_centers(shape: tuple[int, ...], generator: torch.Generator, height: int, width: int) -> Int[Tensor, "..."]:
+    """Draw the pixel in the middle of the patch that `cutout` covers in each image.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.patch_centers`; the shape is that of all runs.
+    """
+    shape = checks.shape("shape", shape)
+    sides = checks.integer("height", height, at_least=1), checks.integer("width", width, at_least=1)
+    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    drawn = [torch.randint(0, side, shape, generator=generator, device=generator.device) for side in sides]
+    return torch.stack(drawn, dim=-1)
+
+
+def cutout(x: Float[Tensor, "*shape"], centers: Int[Tensor, "*batch two"], size: int, *, fill: float = 0.0) -> Tensor:
+    """Cover a square patch of each image; near an edge a part of it lies outside.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.cutout`.
+    """
+    checks.rank("x", checks.floating("x", x), at_least=3)
+    checks.last_axes("centers", checks.integers("centers", centers), *x.shape[:-3], 2, of="x")
+    size, fill = checks.integer("size", size, at_least=0), checks.real("fill", fill)
+    covered = [_near(centers[..., axis, None] - size // 2, size, x.shape[axis - 2]) for axis in (0, 1)]
+    patch = covered[0][..., None, :, None] & covered[1][..., None, None, :]
+    return torch.where(patch, fill, x)
+
+
+def _near(first: Tensor, size: int, length: int) -> Tensor:
+    """Say which of the places 0, ..., length - 1 are among `size` places from the first on."""
+    places = torch.arange(length, device=first.device)
+    return (places >= first) & (places < first + size)
+
+
+@precision.rounded_once("targets")
+def smooth_labels(targets: Float[Tensor, "*batch classes"], smoothing: float) -> Float[Tensor, "*batch classes"]:
+    """Move a part of each target's probability to all classes alike.
+
+    Equation, arguments and errors as in `dlnotes.numpy.overfitting.smooth_labels`.
+    """
+    checks.rank("targets", checks.floating("targets", targets), at_least=1)
+    checks.axis("targets", targets, -1, at_least=1, described="classes")
+    smoothing = checks.real("smoothing", smoothing, at_least=0, at_most=1)
+    return (1 - smoothing) * targets + smoothing / targets.shape[-1]
+
+
 @precision.rounded_once("x")
 def mixup(
     x: Float[Tensor, "*shape"],

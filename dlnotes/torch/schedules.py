@@ -72,6 +72,75 @@ def cosine(step: Number, learning_rate: Number, steps: int, final_rate: Number =
     return final_rate + (learning_rate - final_rate) * ((1 + torch.cos(math.pi * share)) / 2)
 
 
+def linear(step: Number, learning_rate: Number, steps: int, final_rate: Number = 0.0) -> Tensor:
+    """Lower the rate in a straight line, and keep it there.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.linear`.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    left = (1 - _steps(step, learning_rate, final_rate) / steps).clamp(min=0)
+    return final_rate + (learning_rate - final_rate) * left
+
+
+def one_minus_sqrt(step: Number, learning_rate: Number, steps: int, final_rate: Number = 0.0) -> Tensor:
+    """Lower the rate like one minus a root, fast at first, and keep it there.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.one_minus_sqrt`.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    share = (_steps(step, learning_rate, final_rate) / steps).clamp(max=1)
+    return final_rate + (learning_rate - final_rate) * (1 - torch.sqrt(share))
+
+
+def cosine_restarts(
+    step: Number, learning_rate: Number, steps: int, growth: int = 1, final_rate: Number = 0.0
+) -> Tensor:
+    """Lower the rate along half a cosine, jump back up, and begin again with a longer one.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.cosine_restarts`.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=1)
+    checks.integer("growth", growth, at_least=1)
+    checks.reals("final_rate", final_rate, at_least=0)
+    position = _steps(step, learning_rate, final_rate)
+    position = position.remainder(steps) if growth == 1 else position
+    length = torch.full_like(position, steps)
+    while (over := position >= length).any():
+        position = torch.where(over, position - length, position)
+        length = torch.where(over, growth * length, length)
+    return final_rate + (learning_rate - final_rate) * ((1 + torch.cos(math.pi * position / length)) / 2)
+
+
+def one_cycle(
+    step: Number, learning_rate: Number, steps: int, rise: float = 0.3, start: float = 25.0, end: float = 1e4
+) -> Tensor:
+    """Raise the rate along half a cosine, and lower it along another one, far below where it began.
+
+    Equation, arguments and errors as in `dlnotes.numpy.schedules.one_cycle`.
+    """
+    checks.reals("step", step, at_least=0)
+    checks.reals("learning_rate", learning_rate, at_least=0)
+    checks.integer("steps", steps, at_least=2)
+    checks.real("rise", rise, at_least=0, below=1)
+    checks.real("start", start, above=0)
+    checks.real("end", end, above=0)
+    top, taken = max(rise * steps - 1, 0.0), _steps(step, learning_rate)
+    risen = (taken / top).clamp(max=1) if top else torch.ones_like(taken)
+    fallen = ((taken - top) / (steps - 1 - top)).clamp(0, 1) if steps - 1 > top else torch.ones_like(taken)
+    up = 1 / start + (1 - 1 / start) * ((1 - torch.cos(math.pi * risen)) / 2)
+    low = 1 / (start * end)
+    down = low + (1 - low) * ((1 + torch.cos(math.pi * fallen)) / 2)
+    return learning_rate * torch.where(taken <= top, up, down)
+
+
 def warm_up(step: Number, learning_rate: Number, steps: int) -> Tensor:
     """Raise the rate in a straight line, and keep it there.
 

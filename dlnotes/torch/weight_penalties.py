@@ -121,6 +121,24 @@ def soft_threshold(x: Float[Tensor, "*shape"], threshold: float | Float[Tensor, 
     return (working - working.clamp(-bound, bound)).to(x.dtype)
 
 
+def group_soft_threshold(
+    weight: Float[Tensor, "*shape"], threshold: float | Float[Tensor, "*own"], run_axes: int = 0
+) -> Float[Tensor, "*shape"]:
+    """Shorten the incoming weights of each unit by the threshold, and those shorter than that to exactly 0.
+
+    Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.group_soft_threshold`.
+    """
+    run_axes = checks.integer("run_axes", run_axes, at_least=0)
+    checks.rank("weight", checks.floating("weight", weight), at_least=run_axes + 2)
+    if isinstance(checks.reals("threshold", threshold, at_least=0), Tensor):
+        checks.shaped("threshold", threshold, weight.shape[:run_axes][: threshold.ndim], of="the runs")
+    working = _working("weight", weight)
+    lengths = gradient_clipping.unit_norms(working, run_axes)
+    bound = many_runs.aligned(threshold, lengths)
+    kept = 1 - torch.where(lengths <= bound, 1.0, bound / lengths)
+    return (working * kept).to(weight.dtype)
+
+
 def max_norm(
     weight: Float[Tensor, "*shape"], limit: float | Float[Tensor, "*own"], run_axes: int = 0
 ) -> Float[Tensor, "*shape"]:
@@ -228,6 +246,37 @@ class ProximalL1(_Penalty):
         threshold = rate * strength
         chosen = [name for name in grads if name.endswith(self.suffix)]
         moved = {name: soft_threshold(params[name] + grads[name], threshold) - params[name] for name in chosen}
+        return {**grads, **moved}, PenaltyState(state.step + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ProximalGroups(_Penalty):
+    """Follow a step by `group_soft_threshold`, which sets whole units to exactly 0. It stands last in the chain.
+
+    Equation, arguments and errors as in `dlnotes.numpy.weight_penalties.ProximalGroups`.
+    """
+
+    strength: Number
+    learning_rate: Number
+    suffix: str = ".weight"
+    run_axes: int = 0
+    elementwise: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        optimizers.check_rate("strength", self.strength)
+        optimizers.check_rate("learning_rate", self.learning_rate)
+        checks.instance("suffix", self.suffix, str, "a string")
+        checks.integer("run_axes", self.run_axes, at_least=0)
+
+    def update(self, grads: Arrays, state: PenaltyState, params: Arrays) -> tuple[Arrays, PenaltyState]:
+        """Give the update that lands where the thresholding of units puts the step; on zeros it lands exactly."""
+        strength, rate = many_runs.at_step(self.strength, state.step), many_runs.at_step(self.learning_rate, state.step)
+        threshold = rate * strength
+        moved = {}
+        for name, u in grads.items():
+            if name.endswith(self.suffix):
+                landed = group_soft_threshold(params[name] + u, threshold, self.run_axes)
+                moved[name] = landed - params[name]
         return {**grads, **moved}, PenaltyState(state.step + 1)
 
 

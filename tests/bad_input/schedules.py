@@ -15,6 +15,10 @@ SCHEDULES = {
     "exponential_decay": {"learning_rate": 0.1, "factor": 0.5},
     "inverse_time_decay": {"learning_rate": 0.1, "decay": 0.1},
     "cosine": {"learning_rate": 0.1, "steps": 5},
+    "linear": {"learning_rate": 0.1, "steps": 5},
+    "one_minus_sqrt": {"learning_rate": 0.1, "steps": 5},
+    "cosine_restarts": {"learning_rate": 0.1, "steps": 5},
+    "one_cycle": {"learning_rate": 0.1, "steps": 5},
     "warm_up": {"learning_rate": 0.1, "steps": 5},
     "warm_up_stable_decay": {"learning_rate": 0.1, "warm_up_steps": 1, "stable_steps": 1, "decay_steps": 1},
     "exponential_sweep": {"lowest": 0.1, "highest": 1.0, "steps": 5},
@@ -48,6 +52,37 @@ CASES = [
     ("cosine", {"step": 1, "learning_rate": np.array([np.nan]), "steps": 2}, ValueError, "learning_rate"),
     ("cosine", {"step": 1, "learning_rate": 0.1, "steps": 0}, ValueError, "steps"),
     ("cosine", {"step": 1, "learning_rate": 0.1, "steps": 2, "final_rate": -0.1}, ValueError, "final_rate"),
+    *(
+        (name, {"step": 1, "learning_rate": 0.1, "steps": 5, **wrong}, ValueError, *wrong)
+        for name in ("linear", "one_minus_sqrt", "cosine_restarts")
+        for wrong in ({"learning_rate": -0.1}, {"steps": 0}, {"final_rate": -0.1})
+    ),
+    ("cosine_restarts", {"step": 1, "learning_rate": 0.1, "steps": 5, "growth": 0}, ValueError, "growth"),
+    ("cosine_restarts", {"step": 1, "learning_rate": 0.1, "steps": 5, "growth": 1.5}, TypeError, "growth"),
+    *(
+        ("one_cycle", {"step": 1, "learning_rate": 0.1, "steps": 5, **wrong}, ValueError, *wrong)
+        for wrong in (
+            {"learning_rate": -0.1},
+            {"steps": 1},
+            {"rise": 1.0},
+            {"rise": -0.1},
+            {"start": 0.0},
+            {"end": 0.0},
+        )
+    ),
+    ("reduce_on_plateau", {"losses": np.array(1.0), "learning_rate": 0.1}, ValueError, "losses"),
+    ("reduce_on_plateau", {"losses": np.ones(3, dtype=int), "learning_rate": 0.1}, TypeError, "losses"),
+    *(
+        ("reduce_on_plateau", {"losses": LOSSES, "learning_rate": 0.1, **wrong}, ValueError, *wrong)
+        for wrong in (
+            {"learning_rate": -0.1},
+            {"patience": -1},
+            {"factor": 0.0},
+            {"factor": 1.5},
+            {"threshold": 1.0},
+            {"threshold": -0.1},
+        )
+    ),
     ("warm_up", {"step": 1, "learning_rate": 0.1, "steps": -1}, ValueError, "steps"),
     ("warm_up", {"step": 1, "learning_rate": 0.1, "steps": 1.5}, TypeError, "steps"),
     *(

@@ -53,6 +53,17 @@ CASES = {
     "add_noise": Kinds(
         lambda module, x, noise: module.add_noise(x, noise, 0.3), (X, X[::-1]), scale=[((1, 1), 1)], rows=(0, 1)
     ),
+    "patch_centers": DRAWS,
+    "cutout": Kinds(
+        lambda module, x, at: module.cutout(x, at, 2), (IMAGES, abs(OFFSETS)), scale=[((1, 0), 1)], rows=(0, 1)
+    ),
+    "smooth_labels": Kinds(
+        lambda module, targets: module.smooth_labels(targets, 0.3),
+        (SHARE.reshape(2, 3),),
+        scale="a part of the target is a constant",
+        rows=(0,),
+    ),
+    "cross_validation_folds": "deals numbers of examples, and computes nothing",
     "mixup_pairs": DRAWS,
     "mixup": Kinds(
         lambda module, x, targets, partner, share: module.mixup(x, targets, partner, share),

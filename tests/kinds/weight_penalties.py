@@ -23,6 +23,9 @@ CASES = {
     "soft_threshold": Kinds(
         lambda module, w: module.soft_threshold(w, 0.5), (W,), "the threshold is a length", rows=(0,)
     ),
+    "group_soft_threshold": Kinds(
+        lambda module, w: module.group_soft_threshold(w, 0.5), (W,), "the threshold is a length", rows=(0,)
+    ),
     "max_norm": Kinds(lambda module, w: module.max_norm(w, 0.5), (W,), "the limit is a length", rows=(0,)),
-    **dict.fromkeys(("PenaltyGradient", "DecoupledWeightDecay", "ProximalL1", "MaxNorm"), PART),
+    **dict.fromkeys(("PenaltyGradient", "DecoupledWeightDecay", "ProximalL1", "ProximalGroups", "MaxNorm"), PART),
 }

@@ -9,6 +9,7 @@ MASK = GENERATOR.random(size=(2, 5)) < 0.5
 PARTNER = np.stack([GENERATOR.permutation(5) for _ in range(2)])
 SHARE = GENERATOR.random(size=(2, 5))
 NOISE = GENERATOR.normal(size=IMAGES.shape)
+CENTERS = GENERATOR.integers(0, 4, size=(2, 5, 2))
 
 
 def of(*arrays, **keywords):
@@ -37,6 +38,12 @@ CASES = {
         of(IMAGES.astype(np.float32), OFFSETS),
         of(IMAGES[:, :0], OFFSETS[:, :0]),
     ],
+    "cutout": [
+        of(IMAGES, CENTERS, 3),
+        of(IMAGES[0], CENTERS, 2, fill=-1.5),
+        of(IMAGES.astype(np.float32), CENTERS, 0),
+    ],
+    "smooth_labels": [of(NOISE, 0.3), of(NOISE[0, 0, 0, 0].astype(np.float32), 1)],
     "flip": [of(IMAGES, MASK), of(IMAGES[0], MASK)],
     "add_noise": [of(IMAGES, NOISE, 0.3), of(IMAGES, NOISE, np.array([0.0, 2.0])), of(IMAGES[0], NOISE, 0.3)],
     "mixup": [

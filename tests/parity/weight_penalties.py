@@ -45,9 +45,14 @@ CASES = {
     "elastic_net_penalty": [of(0.5, 0.2), of(RUNS, 0.2, 1), of(RUNS, RUNS, run_axes=2)],
     "elastic_net_gradient": [of(0.5, 0.2), of(RUNS, 0.2)],
     "soft_threshold": [of(0.5), of(RUNS), of(0.0), of(0.5, weight=np.array([np.inf, -np.inf, np.nan, 0.5]))],
+    "group_soft_threshold": [of(1.0, 1), of(RUNS, 1), of(0.0, weight=WEIGHT[0]), of(RUNS, 1, weight=IMAGES)],
     "max_norm": [of(1.0, 1), of(RUNS, 1), of(1.0, weight=WEIGHT[0]), of(RUNS, 1, weight=IMAGES)],
     "PenaltyGradient": [part(l1=0.3, l2=0.2), part(l1=RUNS), part(l2=rate), part(l2=0.5, suffix=".weight")],
     "DecoupledWeightDecay": [part(strength=0.3, learning_rate=0.1), part(strength=RUNS, learning_rate=rate)],
     "ProximalL1": [part(strength=3.0, learning_rate=0.1), part(strength=RUNS, learning_rate=rate)],
+    "ProximalGroups": [
+        part(strength=3.0, learning_rate=0.1, run_axes=1),
+        part(strength=RUNS, learning_rate=rate, run_axes=1),
+    ],
     "MaxNorm": [part(limit=0.5, run_axes=1), part(limit=RUNS, run_axes=1)],
 }

@@ -13,41 +13,6 @@ from tests.site.conftest import NARROW, ROOT, WIDE, click
 BOOK = layout.Layout(ROOT)
 CHAPTER = "chapters/initialization/"
 PRACTICE = f"{CHAPTER}practice/"
-# The address of each page of the nav.
-PAGES = [name.removesuffix("index.md").replace(".md", "/") for name in BOOK.nav]
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_no_page_is_wider_than_the_screen(visit, path):
-    page = visit(path)
-    for width in (WIDE, 768, NARROW, 360, 320):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(100)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not too_wide(page), width
-        assert width < 360 or not cut_off(page), width
-
-
-def cut_off(page) -> list[str]:
-    """Give the formulas and outputs whose end is only seen by scrolling: one may take the beginning for the whole."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll('.equation__formula, .output pre > code')]
-            .filter(e => e.scrollWidth > e.clientWidth + 1)
-            .map(e => e.textContent.slice(0, 60))"""
-    )
-
-
-def too_wide(page) -> list[str]:
-    """Give what reaches beyond the screen and lies in nothing that scrolls or cuts."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll('.md-content *')].filter(e => {
-            if (getComputedStyle(e).position === 'absolute') return false;
-            if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
-            for (let p = e.parentElement; p; p = p.parentElement)
-              if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(p).overflowX)) return false;
-            return true;
-        }).map(e => e.className || e.tagName)"""
-    )
 
 
 def test_home_shows_a_claim_its_verdict_and_the_code_that_settles_it_at_first_sight(visit):

@@ -89,15 +89,6 @@ def test_a_block_that_prints_something_else_is_found(thread):
     assert "NameError" in complaint(block, thread.evaluate(RUN, f"{block.code}\nunknown"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_block_has_its_buttons(visit, name):
-    page = visit(address_of(name))
-    again = len(pages.read(BOOK.docs / name).named("claim-showcase"))
-    assert page.locator(".run:has(.run__button)").count() == len(numpy_blocks(name)) + again
-    torch = [block for block in pages.read(BOOK.docs / name).blocks if blocks.uses_torch(block.code)]
-    assert page.locator(".run__needs").count() == len(torch)
-
-
 # --- Run
 
 

@@ -8,18 +8,6 @@ from dlnotes.book import layout
 from tests.site.conftest import NARROW, ROOT, click
 
 BOOK = layout.Layout(ROOT)
-TALLEST = 25_000  # pixels of a main page, folds closed
-ELEMENTS = 5_000
-
-
-@pytest.mark.parametrize("stem", BOOK.stems)
-def test_a_chapter_is_short_and_light_on_a_telephone(visit, stem):
-    page = visit(f"chapters/{stem}/", NARROW)
-    page.add_style_tag(content="* { content-visibility: visible !important }")  # else its lengths are estimates
-    height = page.evaluate("document.documentElement.scrollHeight")
-    elements = page.evaluate("document.querySelectorAll('*').length")
-    assert height <= TALLEST, f"{height} pixels, {TALLEST} at most"
-    assert elements <= ELEMENTS, f"{elements} elements, {ELEMENTS} at most"
 
 
 def test_a_page_waits_for_one_style_sheet_and_no_script(visit):

@@ -1,0 +1,234 @@
+"""The numbers behind the figures of the schedules chapter, against theory and against print.
+
+Numbers of the whole experiment come from the cache of the press; what is quick is measured here at another size.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from dlnotes import datasets, optimizers
+from dlnotes.book import drawing, layout
+from dlnotes.figures import schedules as exact
+from dlnotes.figures import schedules_start as beginnings
+from dlnotes.figures import schedules_training as learning
+from dlnotes.numpy import minibatch, momentum, network, objective, schedules
+
+SMALL = {
+    "noisy": {"steps": 12, "axes": 2},
+    "horizons": {"most": 60, "points": 2, "axes": 2},
+    "gallery": {"steps": 40},
+    "networks": {"examples": 60, "lengths": (6, 12), "seeds": 2},
+    "one-run": {"examples": 60, "shortest": 10, "seeds": 2},
+    "warm-up": {"steps": 6, "ramp": 3, "seeds": 2},
+    "range-test": {"lengths": (10, 20), "steps": 4, "seeds": 2},
+}
+
+
+@functools.cache
+def numbers(name: str) -> tuple:
+    """The numbers of a figure as the book shows it."""
+    return drawing.numbers(layout.find(), drawing.Figure("schedules", name))
+
+
+# --- quadratics
+
+
+def test_the_expected_loss_is_the_mean_of_many_descents() -> None:
+    curvatures, noise, start = exact.ravine(3, 1.0)
+    rates = np.asarray(schedules.linear(np.arange(40), 0.4, 40))
+    generator, w = np.random.default_rng(0), np.ones((20_000, 3))
+    optimizer = minibatch.SGD(lambda t: float(rates[t]))
+    params, state = {"w": w}, optimizer.init({"w": w})
+    for _ in range(40):
+        g = curvatures * params["w"] + np.sqrt(noise) * generator.normal(size=w.shape)
+        updates, state = optimizer.update({"w": g}, state, params)
+        params = optimizers.apply_updates(params, updates)
+    measured = (curvatures * params["w"] ** 2).sum(-1).mean() / (curvatures * start).sum()
+    assert exact.expected_losses(rates[:, None], curvatures, noise, start)[0] == pytest.approx(measured, rel=0.02)
+    held = exact.expected_losses(np.full((400, 1), 0.2), np.ones(1), np.ones(1), np.ones(1))
+    assert held[0] == pytest.approx(momentum.noise_floor(1.0, 0.2), rel=1e-9)
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 5.0])
+def test_with_one_curvature_the_best_rates_are_an_inverse_time_decay(noise: float) -> None:
+    h = 2.0
+    found = exact.best_rates(30, np.full(1, h), np.full(1, noise), np.ones(1))
+    share = h**2 / noise
+    np.testing.assert_allclose(
+        found, schedules.inverse_time_decay(np.arange(30), share / h / (1 + share), share / (1 + share))
+    )
+    loss = exact.expected_losses(found[:, None], np.full(1, h), np.full(1, noise), np.ones(1))
+    assert loss[0] == pytest.approx(1 / (1 + 30 * share), rel=1e-12)
+
+
+def test_no_rate_of_the_best_can_be_moved_for_the_better() -> None:
+    shown = numbers("noisy")
+    setting = exact.ravine(10, 1.0)
+    best = shown.rates[4, :-1]
+    trials = np.repeat(best[:, None], 7, axis=1)
+    trials[[0, 50, 299, 0, 50, 299], np.arange(1, 7)] *= [1.05, 1.05, 1.05, 0.95, 0.95, 0.95]
+    losses = exact.expected_losses(trials, *setting)
+    assert np.all(losses[1:] > losses[0])
+    found = [exact.best_rates(60, *setting, sweeps=200, first=first) for first in (None, np.linspace(0.9, 0.02, 60))]
+    np.testing.assert_allclose(*found, rtol=1e-3)
+    np.testing.assert_allclose(exact.best_rates(60, *setting), found[0], rtol=0.02)
+
+
+def test_the_ends_on_the_noisy_quadratic() -> None:
+    shown = numbers("noisy")
+    assert [round(end, 3) for end in shown.ends.tolist()] == [0.046, 0.026, 0.026, 0.021, 0.02]
+    setting = exact.ravine(10, 1.0)
+    ends = {family: exact.tuned(family, 300, *setting) for family in exact.FAMILIES}
+    assert ends["linear"].loss == pytest.approx(0.0259, abs=5e-5)
+    assert ends["1 - sqrt"].loss == pytest.approx(0.0245, abs=5e-5)
+    over = [ends[family].loss / shown.ends[4] for family in ("step", "cosine", "linear", "inverse time")]
+    assert over == pytest.approx([1.04, 1.26, 1.26, 1.27], abs=0.008)
+    assert ends["constant"].rate == pytest.approx(0.05, abs=0.002)
+    assert ends["linear"].rate == pytest.approx(0.22, abs=0.01)
+    assert 1 < ends["step"].second < 12
+    assert exact.SECONDS["inverse time"][0] < ends["inverse time"].second < exact.SECONDS["inverse time"][-1]
+    for found in ends.values():
+        assert 0.003 < found.rate < 1.9
+    assert shown.rates[4, 0] == pytest.approx(0.98, abs=0.01)
+    assert np.all(np.diff(shown.rates[4, :-1]) < 0)
+
+
+def test_the_order_over_the_number_of_steps() -> None:
+    shown = numbers("horizons")
+    constant, inverse, linear, step = shown.one
+    np.testing.assert_allclose(inverse, 1, atol=0.01)
+    assert constant[[0, -1]] == pytest.approx([1.48, 2.33], abs=0.01)
+    assert linear[[0, -1]] == pytest.approx([1.17, 1.44], abs=0.01)
+    assert np.all(step < linear)
+    last = shown.many[:, -1]
+    assert last[3] < last[2] < last[1] < last[0]
+    assert last[0] / last[2] == pytest.approx(2.2, abs=0.05)
+    assert last / last[3] == pytest.approx([3.2, 1.5, 1.4, 1], abs=0.06)
+
+
+def test_the_gallery_begins_and_ends_where_it_should() -> None:
+    shown = numbers("gallery")
+    np.testing.assert_allclose(shown.falling[:, 0], 1)
+    assert shown.falling.max() <= 1
+    np.testing.assert_allclose(shown.rising.max(1), 1, rtol=1e-3)
+    assert np.all(shown.rising[[0, 1, 2, 4], 0] < 0.2)
+
+
+# --- networks
+
+
+def test_newton_finds_the_least_loss_of_softmax_regression() -> None:
+    task = learning.wrong_labels(1000)
+    longer = learning.least_loss(task.inputs, task.labels, steps=20)
+    assert task.least == pytest.approx(longer, abs=1e-4)
+    assert task.least == pytest.approx(0.729, abs=1e-3)
+    params = network.initialize([64, 10], np.random.default_rng(0))
+    logits, _ = network.forward(params, task.inputs.astype(float))
+    assert objective.cross_entropy(logits, task.labels).mean() > task.least
+
+
+def test_decay_pays_where_labels_are_wrong_and_not_where_all_are_fitted() -> None:
+    shown = numbers("networks")
+    assert np.isfinite([shown.wrong_rates, shown.fitted_rates]).all()
+    mean, low, high = shown.wrong
+    assert np.all(mean[1:] + 1.4 * (high - mean)[1:] < 1)
+    assert np.all(mean[2] + 2 * (high - mean)[2] < 1)
+    assert mean[2] == pytest.approx([0.71, 0.75, 0.56], abs=0.01)
+    np.testing.assert_allclose(high - mean, mean - low)
+    ratio = shown.wrong_rates[2] / shown.wrong_rates[0]
+    assert [ratio.min(), ratio.max()] == pytest.approx([2.83, 8], abs=0.01)
+    assert shown.wrong_rates[0, 0] > shown.wrong_rates[0, -1]
+    step, linear, held = shown.fitted[0, 1:]
+    assert step == pytest.approx([2.2, 1.6, 5.1], abs=0.06)
+    assert linear == pytest.approx([1.2, 0.8, 2.2], abs=0.06)
+    assert np.all(held < 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "best", "errors"), [(100, (0.16, 0.453), (17, 12)), (1000, (0.113, 0.905), (11, 15))]
+)
+def test_the_lower_training_loss_need_not_be_better_on_new_digits(
+    steps: int, best: tuple[float, float], errors: tuple[int, int]
+) -> None:
+    task, digits = learning.wrong_labels(1000), datasets.digits()
+    inputs, labels = ((digits.inputs[1000:] - 8) / 8).astype(np.float32), digits.targets[1000:]
+    for name, rate, wanted in zip(("constant", "linear"), best, errors, strict=True):
+        trained = learning._train(task, learning.SHAPES[name], steps, np.array([rate]), 6, 0)
+        logits, _ = network.forward({key: value[0] for key, value in trained.parameters.items()}, inputs)
+        assert 100 * (logits.argmax(-1) != labels).mean() == pytest.approx(wanted, abs=0.5)
+
+
+def test_one_run_serves_four_lengths() -> None:
+    shown = numbers("one-run")
+    assert shown.over == pytest.approx([1.02, 1.02, 1.07, 1.13], abs=0.006)
+    assert np.all(shown.branches[:, -1] < shown.held[0, np.isin(shown.measured, shown.lengths)])
+    assert shown.held[1, -1] / shown.branches[-1, -1] > 2
+    _, path, line = learning.branch_and_line(learning.wrong_labels(1000), 0.32, 0.3, 200, 6, 0)
+    error = (path[:, -1] - line).std(ddof=1) / np.sqrt(6) / line.mean()
+    assert error == pytest.approx(0.01, abs=0.004)
+
+
+# --- the start
+
+
+def test_warm_up_helps_where_the_start_is_sharp() -> None:
+    shown = numbers("warm-up")
+    he, twice = shown.losses
+    assert he[0].min() == pytest.approx(he[1].min(), rel=0.3)
+    assert twice[1].min() < 0.5 * twice[0].min()
+    assert shown.rates[twice.argmin(1)].tolist() == [0.2, 0.4]
+    sharp = [beginnings.sharpness_before_and_after(net, 0.4, 15, 6) for net in beginnings.TWO]
+    assert [sharp[0][0], *sharp[1]] == pytest.approx([17, 85, 12.5], abs=0.5)
+
+
+def test_either_remedy_helps_adam_at_a_high_rate_and_none_is_needed_at_a_lower() -> None:
+    mean, low, _ = numbers("warm-up").accuracy
+    assert np.ptp(mean[:, :2]) < 0.07
+    assert np.all(mean[1:, 2] > mean[0, 2] + 2.5 * np.hypot(mean - low, (mean - low)[0])[1:, 2])
+    assert np.all(mean[:, 2] < mean[:, 0])
+
+
+def test_the_range_test_does_not_end_at_two_over_the_sharpness() -> None:
+    shown = numbers("range-test")
+    assert np.isfinite(shown.best).all()
+    assert np.all(shown.ends[:, 0] > 13)
+    assert np.all(np.diff(shown.ends) <= 0)
+    assert [round(end, 1) for end in (shown.ends.min(), shown.ends[1, 0], shown.ends[:, -1].max())] == [0.9, 26.2, 5.1]
+    for field, low, high in (("lowest", 0.4, 1.2), ("steepest", 0.0075, 0.45), ("stable", 0.17, 1.1)):
+        ratio = getattr(shown, field) / shown.best
+        assert ratio.min() > low * 0.95
+        assert ratio.max() < high * 1.02
+
+
+def test_a_sharp_start_gains_by_warm_up_with_other_starts_and_batches() -> None:
+    net = beginnings.TWO[1]
+    start, best = beginnings.start_of(net, 3, seed=1), []
+    for before in (0, 15):
+        laid, rate, runs = beginnings._on_grid(start, np.array([0.1, 0.2, 0.4]))
+        ended = beginnings.train(laid, net, minibatch.SGD(beginnings._ramp(rate, before)), 150 + before, runs, seed=9)
+        best.append(np.median(beginnings.loss_and_accuracy(ended.parameters, net)[0], -1).min())
+    assert best[1] < 0.6 * best[0]
+
+
+def test_that_holds_with_a_longer_warm_up_and_after_ten_times_the_steps() -> None:
+    net = beginnings.TWO[1]
+    start = beginnings.start_of(net, 3)
+    for steps, before in ((150, 60), (1500, 15)):
+        best = []
+        for ramp in (0, before):
+            laid, rate, runs = beginnings._on_grid(start, np.array([0.2, 0.4]))
+            descent = minibatch.SGD(beginnings._ramp(rate, ramp))
+            ended = beginnings.train(laid, net, descent, steps + ramp, runs)
+            best.append(np.median(beginnings.loss_and_accuracy(ended.parameters, net)[0], -1))
+        assert best[1].min() < 0.5 * best[0].min()
+        assert best[0].argmin() == 0
+        assert best[1].argmin() == 1
+
+
+def test_either_remedy_helps_adam_with_other_starts_and_a_longer_warm_up() -> None:
+    found = beginnings.under_adam(np.array([0.064]), 150, 60, 6, seed=5, batches=3).mean((1, 2))
+    assert np.all(found[1:] > found[0] + 0.2)

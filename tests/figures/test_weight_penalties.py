@@ -1,0 +1,274 @@
+"""The numbers behind the figures of the chapter on weight penalties, against theory, scikit-learn and print.
+
+Numbers of the whole experiment come from the cache of the press; what is quick is measured here at another size.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from dlnotes.book import drawing, layout
+from dlnotes.figures import weight_penalties as figures
+from dlnotes.figures import weight_penalties_steps as steps_for_l1
+from dlnotes.figures import weight_penalties_training as learning
+from dlnotes.numpy import adaptive_methods, overfitting, weight_penalties
+
+SMALL = {
+    "paths": {"steps": 20},
+    "corners": {"points": 21},
+    "chatter": {"length": 6, "runs": 2, "features": 6},
+    "ends": {"steps": 8, "runs": 2},
+    "labels": {"examples": 30, "width": 4, "steps": 3, "seeds": 2},
+}
+
+
+@functools.cache
+def numbers(name: str) -> tuple:
+    """The numbers of a figure as the book shows it."""
+    return drawing.numbers(layout.find(), drawing.Figure("weight_penalties", name))
+
+
+# --- paths
+
+
+def test_the_paths_are_those_of_scikit_learn() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    cost, shown = figures.diabetes(), numbers("paths")
+    targets = cost.targets + 152.0  # the intercept is found, and free
+    for place in range(0, len(shown.strengths), 10):
+        strength = float(shown.strengths[place])
+        ridge = linear_model.Ridge(alpha=len(targets) * strength).fit(cost.inputs, targets)
+        np.testing.assert_allclose(shown.ridge[:, place], ridge.coef_, rtol=1e-8)
+        lasso = linear_model.Lasso(alpha=strength, tol=1e-12, max_iter=1_000_000).fit(cost.inputs, targets)
+        np.testing.assert_allclose(shown.lasso[:, place], lasso.coef_, atol=1e-5)
+        np.testing.assert_array_equal(shown.lasso[:, place] == 0, lasso.coef_ == 0)
+        assert lasso.intercept_ == pytest.approx(152.0)
+
+
+def test_the_elastic_net_is_that_of_scikit_learn() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    cost = figures.diabetes()
+    w = np.zeros(10)
+    for _ in range(3000):
+        grad = cost.hessian @ w - cost.slope + weight_penalties.l2_gradient(w, 0.5)
+        w = weight_penalties.soft_threshold(w - 0.2 * grad, 0.2 * 2.0)
+    net = linear_model.ElasticNet(alpha=2.5, l1_ratio=0.8, tol=1e-12, max_iter=100_000)
+    np.testing.assert_allclose(w, net.fit(cost.inputs, cost.targets).coef_, atol=1e-8)
+    assert 0 < (w == 0).sum() < 10
+
+
+def test_equal_columns_share_alike_under_the_elastic_net() -> None:
+    hessian, slope = np.ones((2, 2)), np.array([3.0, 3.0])
+    for l2, ends in ((0.0, (1.5, 0.5)), (0.1, None)):
+        w = np.array([1.5, 0.5])  # s = 2, where L1 of strength 1 rests
+        for _ in range(2000):
+            grad = hessian @ w - slope + l2 * w
+            w = weight_penalties.soft_threshold(w - 0.3 * grad, 0.3)
+        np.testing.assert_allclose(w, ends or [2 / 2.1] * 2, rtol=1e-9)
+
+
+def test_ridge_is_that_of_the_chapter_on_overfitting() -> None:
+    cost = figures.diabetes()
+    for strength in (0.01, 1.0):
+        found = figures.ridge(cost.hessian, cost.slope, np.array([strength]))[0]
+        theirs = overfitting.ridge(cost.inputs, cost.targets[:, None], strength)[:, 0]
+        np.testing.assert_allclose(found, theirs, rtol=1e-9)
+
+
+def test_the_numbers_in_print_of_the_paths() -> None:
+    shown, cost = numbers("paths"), figures.diabetes()
+    assert np.all(shown.ridge != 0)
+    zeros = (shown.lasso == 0).sum(0)
+    assert zeros[[0, -1]].tolist() == [0, 10]
+    s3 = shown.lasso[figures.SHOWN["s3"]]
+    assert s3[0] > 0
+    zero = np.flatnonzero(s3 == 0)
+    assert (s3[zero[0] :] < 0).any()  # it leaves zero once more
+    assert s3[-1] == 0
+    values, vectors = np.linalg.eigh(cost.hessian)
+    assert values[[0, -1]] == pytest.approx([0.0086, 4.024], abs=5e-4)
+    assert np.corrcoef(cost.inputs.T)[4, 5] == pytest.approx(0.90, abs=0.005)
+    start = np.linalg.solve(cost.hessian, cost.slope)
+    ridge = figures.ridge(cost.hessian, cost.slope, np.array([0.1]))[0]
+    assert [start[4], ridge[4]] == pytest.approx([-37.7, -4.0], abs=0.05)
+    assert [start[2], ridge[2]] == pytest.approx([24.7, 23.3], abs=0.05)
+    assert [start[6], ridge[6]] == pytest.approx([4.8, -9.0], abs=0.05)
+    assert np.argmax(abs(vectors[4] * (vectors.T @ start))) == 0  # s1 is made mostly of the flattest direction
+    assert abs(cost.slope).max() == pytest.approx(45.2, abs=0.05)
+    assert np.argmax(abs(cost.slope)) == 2
+    for strength, zeros in ((45.1, 9), (45.2, 10)):
+        assert (figures.lasso(cost.hessian, cost.slope, np.array([strength]), 4000) == 0).sum() == zeros
+    assert -34.5 < shown.ridge[4, 0] < -33.5
+
+
+def test_the_length_falls_by_its_formula() -> None:
+    cost = figures.diabetes()
+    values, vectors = np.linalg.eigh(cost.hessian)
+    parts = vectors.T @ np.linalg.solve(cost.hessian, cost.slope)
+    for strength in (0.01, 0.5):
+        both = figures.ridge(cost.hessian, cost.slope, strength * np.array([1 - 1e-5, 1 + 1e-5]))
+        slope = np.diff((both**2).sum(-1))[0] / (2e-5 * strength)
+        assert slope == pytest.approx(-2 * (values**2 * parts**2 / (values + strength) ** 3).sum(), rel=1e-6)
+
+
+# --- corners
+
+
+def test_the_corner_has_its_condition() -> None:
+    shown = numbers("corners")
+    np.testing.assert_array_equal(shown.best[0], [0, 1])
+    assert np.all(np.abs(shown.best[1]) > 0.3)
+    hessian = np.array([[1, 0.5], [0.5, 1]])
+    for minimum, slopes in (((0.5, 1.9), (0.95, 1.15)), ((1.7, 1.9), (2.15, 1.75))):
+        slope = hessian @ (np.array([0, 1]) - minimum)
+        assert abs(slope) == pytest.approx(slopes)
+    angles = np.linspace(0, math.pi / 2, 1001)
+    edge = np.stack([np.cos(angles), np.sin(angles)]) / (np.cos(angles) + np.sin(angles))
+    away = edge - np.array([[1.7], [1.9]])
+    best = edge[:, np.argmin(np.einsum("ip,ij,jp->p", away, hessian, away))]
+    assert np.all(best > 0.1)
+
+
+def test_the_map_of_zeros_is_the_condition() -> None:
+    shown = numbers("corners")
+    edges = np.linspace(-figures.HALF, figures.HALF, len(shown.zeros) + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    hessian = np.array([[1, 0.5], [0.5, 1]])
+    for row, column in np.ndindex(len(middles) // 10, len(middles) // 10):
+        minimum = np.array([middles[10 * column], middles[10 * row]])
+        both = np.all(abs(hessian @ minimum) <= 0.5)
+        assert (shown.zeros[10 * row, 10 * column] == 2) == both
+    assert set(np.unique(shown.zeros)) == {0, 1, 2}
+    for weight in range(2):
+        for end in (0, 1):
+            kept = np.linalg.solve(hessian + 0.5 * np.eye(2), hessian @ shown.lines[weight, :, end])
+            assert abs(kept[weight]) < 1e-12
+
+
+# --- around zero
+
+
+def test_subgradients_hop_and_proximal_steps_rest() -> None:
+    shown = numbers("chatter")
+    assert shown.proximal[-30:].tolist() == [0.0] * 30
+    assert np.flatnonzero(shown.proximal == 0)[0] <= 10
+    assert np.all(shown.subgradient != 0)
+    assert 0 < abs(shown.subgradient[0, 20:]).max() < 2 * shown.rates[0] * 0.25
+    assert np.all(np.diff(shown.zeros[:, 1]) > 0)
+    assert shown.zeros[:, 1, 0] == pytest.approx([3, 3], abs=1)
+    assert shown.zeros[:, 1, -1] == pytest.approx([26, 26], abs=0.5)
+    np.testing.assert_allclose(shown.zeros[0, 1], shown.zeros[1, 1], rtol=0.3, atol=0.5)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.02])
+def test_the_reach_of_the_hops(rate: float) -> None:
+    x, y = steps_for_l1.regressions(8, 100, 30, 0)
+    w = v = np.full((8, 30), 0.1)
+    furthest = 0
+    for step in range(2000):
+        w = weight_penalties.soft_threshold(w - rate * steps_for_l1.gradient(x, y, w), rate * 0.25)
+        v = v - rate * (steps_for_l1.gradient(x, y, v) + weight_penalties.l1_gradient(v, 0.25))
+        if step >= 1900:
+            furthest = np.maximum(furthest, abs(v))
+    assert np.median((w == 0).sum(-1)) >= 25
+    assert (v == 0).sum() == 0
+    assert furthest[w == 0].max() < 2 * rate * 0.25
+
+
+def test_one_weight_stays_in_its_interval() -> None:
+    generator = np.random.default_rng(0)
+    pull, curvature, rate = generator.uniform(-0.9, 0.9, 500), generator.uniform(0, 2, 500), 0.1
+    w = generator.uniform(-0.1, 0.1, 500)
+    for step in range(400):
+        w = w - rate * (pull + curvature * w + weight_penalties.l1_gradient(w, 1.0))
+        if step > 200:
+            assert np.all((w >= -rate * (1 + pull) - 1e-12) & (w <= rate * (1 - pull) + 1e-12))
+    two = np.array([0.03])
+    for _ in range(400):
+        two = two - rate * (2.0 * two + weight_penalties.l1_gradient(two, 1.0))
+    assert abs(two[0]) == pytest.approx(rate / (2 - rate * 2.0))
+
+
+def test_without_curvature_the_rate_cancels() -> None:
+    noise = np.random.default_rng(0).normal(size=4000)
+    zeros = []
+    for rate in (0.5, 0.25):  # powers of 2, so that not even rounding differs
+        w, found = np.zeros(1), []
+        for xi in noise:
+            w = weight_penalties.soft_threshold(w - rate * (0.1 + xi), rate * 0.5)
+            found.append(w[0] == 0)
+        zeros.append(found)
+    assert zeros[0] == zeros[1]
+    assert 0 < np.mean(zeros[0]) < 1
+
+
+# --- L2 and decay
+
+
+def test_l2_and_decay_end_where_theory_says() -> None:
+    shown = numbers("ends")
+    np.testing.assert_allclose(shown.gradient[1], 2 / 3, atol=0.03)
+    np.testing.assert_allclose(shown.descent[1], 2 / 3, atol=0.03)
+    np.testing.assert_allclose(shown.decoupled[1], shown.theory, atol=0.01)
+    assert shown.decoupled[1, [0, -1]] == pytest.approx([0.98, 0.17], abs=0.01)
+    w = shown.theory
+    np.testing.assert_allclose(1 - w, 0.5 * w * np.sqrt(shown.noise**2 + (1 - w) ** 2), atol=1e-12)
+    assert learning.decoupled_end(np.array([100.0]), 0.5)[0] == pytest.approx(1 / 51, rel=1e-3)
+    for strength, end in ((0.5, 1.0), (2.0, 0.5)):
+        assert learning.decoupled_end(np.array([1e-6]), strength)[0] == pytest.approx(end, abs=1e-4)
+
+
+def test_decay_beside_adam_ends_there_at_half_the_rate() -> None:
+    noise = np.array([0.1, 0.8, 4.0])
+    adamw = adaptive_methods.AdamW(0.0015, weight_decay=0.5)
+    found = learning.mean_ends(adamw, noise, 6000, 24, np.random.default_rng(1))
+    np.testing.assert_allclose(np.median(found, 1), learning.decoupled_end(noise, 0.5), atol=0.02)
+
+
+def test_the_numbers_in_print_of_decay() -> None:
+    memories = [1 / (rate * decay) for rate, decay in ((1e-3, 0.01), (3e-4, 0.1))]
+    assert memories == pytest.approx([100_000, 33_333], abs=1)
+    left = (1 - 1e-3 * 0.01) ** 2000
+    assert left == pytest.approx(0.98, abs=5e-4)
+    turn = math.sqrt(2 * 0.3 * 0.01)
+    assert turn == pytest.approx(0.077, abs=5e-4)
+
+
+# --- labels
+
+
+def test_a_penalty_helps_and_networks_still_fit_random_labels() -> None:
+    shown = numbers("labels")
+    strengths = shown.strengths.tolist()
+    assert strengths[np.argmax(shown.right[1])] == 0.03
+    assert shown.right[1, [0, 4, 5]] == pytest.approx([0.75, 0.83, 0.79], abs=0.01)
+    assert np.all(shown.fitted[:, 1, : strengths.index(0.003) + 1] == 1)
+    assert np.all(shown.fitted[:, 1, strengths.index(0.01)] > 0.98)
+    assert shown.fitted[:, 1, strengths.index(0.03)] == pytest.approx([0.87, 0.74], abs=0.01)
+
+
+def gains(strengths: np.ndarray, rate: float, width: int, steps: int, wrong: float = 0.2, seeds: int = 2) -> np.ndarray:
+    data = learning.parts(wrong, 150, seeds, 5)
+    found = learning.trained(data, np.append(0.0, strengths), width, rate, steps, 6)
+    right = learning.shares_right(found, data.test_inputs, data.test_labels)
+    return right[1:] - right[0]
+
+
+@pytest.mark.parametrize(("rate", "width", "steps"), [(0.1, 32, 700), (0.2, 64, 400), (0.2, 16, 500), (0.2, 16, 5000)])
+def test_a_penalty_helps_against_wrong_labels_in_other_settings(rate: float, width: int, steps: int) -> None:
+    assert gains(np.array([0.03]), rate, width, steps).mean() > 0.03
+
+
+@pytest.mark.parametrize(("rate", "width", "steps"), [(0.1, 32, 700), (0.2, 64, 400)])
+def test_with_clean_labels_it_changes_little(rate: float, width: int, steps: int) -> None:
+    assert abs(gains(np.array([0.01]), rate, width, steps, wrong=0).mean()) < 0.02
+
+
+def test_at_double_the_rate_the_last_step_is_too_noisy_to_tell() -> None:
+    (found,) = gains(np.array([0.03]), 0.4, 32, 500, seeds=3)
+    assert found.min() < -0.05
+    assert found.max() > 0.05

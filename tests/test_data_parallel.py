@@ -38,10 +38,12 @@ def train(name, progress=None):
     targets = torch.randint(3, (45,), generator=draw)
     torch.manual_seed(data_parallel.process()[0])  # process 1 starts elsewhere, and must take over the parameters of 0
     module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)).double()
+    module.unused = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.05)
     data_parallel.train(
-        module, torch.optim.AdamW(module.parameters(), lr=0.05), torch.nn.functional.cross_entropy, inputs, targets,
+        module, optimizer, torch.nn.functional.cross_entropy, inputs, targets,
         steps=13, batch_size=10, generator=torch.Generator().manual_seed(1), checkpoint=f"{folder}/{name}.pt",
-        save_every=4, progress=progress,
+        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 13), save_every=4, progress=progress,
     )
     print("process", *data_parallel.process(), "did", name)
 
@@ -92,7 +94,9 @@ def test_two_processes_take_the_steps_of_one(runs):
     targets = torch.randint(3, (45,), generator=draw)
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)).double()
+    module.unused = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.05)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 13)
     generator, losses = torch.Generator().manual_seed(1), []
     while len(losses) < 13:
         for rows in minibatch.epoch(45, 10, generator):
@@ -102,12 +106,14 @@ def test_two_processes_take_the_steps_of_one(runs):
             loss = torch.nn.functional.cross_entropy(module(inputs[rows]), targets[rows])
             loss.backward()
             optimizer.step()
+            scheduler.step()
             losses.append(loss.detach())
     never = data_parallel.load(folder / "never.pt")
     assert never.step == 13
     torch.testing.assert_close(never.losses, torch.stack(losses), rtol=1e-12, atol=1e-14)
     for name, value in module.state_dict().items():
         torch.testing.assert_close(never.module[name], value, rtol=1e-11, atol=1e-13)
+    assert never.module["unused"].tolist() == [1, 1]  # a gradient of 0 would have let AdamW shrink it
 
 
 def test_a_killed_process_ends_the_run_with_a_clear_error(runs):
@@ -131,6 +137,8 @@ def test_it_goes_on_from_its_checkpoint_with_nothing_lost(runs):
     assert (again.step, again.position) == (never.step, never.position)
     for name, value in never.module.items():
         assert torch.equal(again.module[name], value), name
+    assert again.scheduler == never.scheduler
+    assert again.scheduler["last_epoch"] == 13
     for number, states in never.optimizer["state"].items():
         for name, value in states.items():
             assert torch.equal(again.optimizer["state"][number][name], value), name
@@ -194,10 +202,82 @@ def test_frozen_and_unused_parameters_are_left_alone():
     arguments = small()
     module = torch.nn.Sequential(torch.nn.Linear(3, 3), arguments["module"]).double()
     module[0].requires_grad_(False)
+    module.unused = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
     before = module[0].weight.clone()
-    optimizer = torch.optim.SGD([value for value in module.parameters() if value.requires_grad], lr=0.1)
+    trained = [value for value in module.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.1, weight_decay=0.5)
     data_parallel.train(**{**arguments, "module": module, "optimizer": optimizer})
     assert torch.equal(module[0].weight, before)
+    assert module.unused.tolist() == [1, 1]
+    assert module.unused.grad is None
+
+
+def rates(optimizer: torch.optim.Optimizer) -> dict:
+    """Schedules of PyTorch, some that look at the step and some that change the last rate."""
+    schedules = torch.optim.lr_scheduler
+    return {
+        "lambda": lambda: schedules.LambdaLR(optimizer, lambda step: 1 - step / 8),
+        "cosine": lambda: schedules.CosineAnnealingLR(optimizer, 8),
+        "milestones": lambda: schedules.MultiStepLR(optimizer, [2, 5], 0.1),
+        "one cycle": lambda: schedules.OneCycleLR(optimizer, 0.5, total_steps=8),
+        "in sequence": lambda: schedules.SequentialLR(
+            optimizer, [schedules.LinearLR(optimizer, 0.1), schedules.ExponentialLR(optimizer, 0.5)], [3]
+        ),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize("name", ["lambda", "cosine", "milestones", "one cycle", "in sequence"])
+def test_a_schedule_goes_on_from_the_checkpoint(tmp_path, name):
+    ends = []
+    for stops in ([8], [3, 8]):
+        for steps in stops:
+            torch.manual_seed(0)
+            arguments = {**small(), "steps": steps, "checkpoint": tmp_path / f"{len(stops)}.pt"}
+            optimizer, seen = arguments["optimizer"], []
+            arguments["scheduler"] = rates(optimizer)[name]()
+            arguments["progress"] = lambda *_: seen.append(optimizer.param_groups[0]["lr"])  # noqa: B023 - called here
+            data_parallel.train(**arguments)
+        ends.append((arguments["module"].weight.detach(), seen[-5:]))
+    assert torch.equal(ends[0][0], ends[1][0])
+    assert ends[0][1] == ends[1][1]
+    assert len(set(ends[0][1])) > 1
+
+
+@pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+def test_losses_of_a_checkpoint_join_those_of_another_device(tmp_path):
+    """On a GPU the checkpoint is read onto the CPU; the device without numbers stands for it here."""
+    path = tmp_path / "run.pt"
+    data_parallel.train(**{**small(), "steps": 3}, checkpoint=path)
+    away = small()
+    away["module"].to("meta")
+    away["optimizer"] = torch.optim.SGD(away["module"].parameters(), lr=0.1, momentum=0.9)
+    away["inputs"], away["targets"] = away["inputs"].to("meta"), away["targets"].to("meta")
+    losses = data_parallel.train(**away, checkpoint=path)
+    assert losses.shape == (5,)
+    assert losses.device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "backend"), [(0, 1, "gloo"), (1, 1, "nccl"), (1, 2, "gloo"), (2, 2, "nccl")]
+)
+def test_processes_without_a_gpu_each_meet_on_the_cpu(monkeypatch, gpus, processes, backend):
+    asked, chosen = [], []
+    monkeypatch.setenv("LOCAL_RANK", str(processes - 1))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda name, device_id: asked.append((name, device_id))
+    )
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: asked.append("left"))
+    with data_parallel.group() as device:
+        pass
+    wanted = torch.device("cuda", processes - 1) if backend == "nccl" else torch.device("cpu")
+    assert device == wanted
+    assert asked == [(backend, wanted if backend == "nccl" else None), "left"]
+    assert chosen == ([wanted] if backend == "nccl" else [])
 
 
 @pytest.mark.parametrize(
@@ -209,12 +289,31 @@ def test_frozen_and_unused_parameters_are_left_alone():
         ({"batch_size": 0}, ValueError, "batch_size"),
         ({"save_every": 0}, ValueError, "save_every"),
         ({"generator": 0}, TypeError, "generator"),
+        ({"scheduler": 0}, TypeError, "scheduler"),
         ({"checkpoint": "no/such/folder/run.pt"}, ValueError, "checkpoint"),
     ],
 )
 def test_bad_input_is_named(change, error, words):
     with pytest.raises(error, match=words):
         data_parallel.train(**{**small(), **change})
+
+
+def test_a_scheduler_must_be_of_the_optimizer_and_of_the_step():
+    arguments, other = small(), small()
+    schedules = torch.optim.lr_scheduler
+    with pytest.raises(ValueError, match="scheduler must be one of the optimizer"):
+        data_parallel.train(**arguments, scheduler=schedules.StepLR(other["optimizer"], 2))
+    with pytest.raises(ValueError, match="scheduler must set the rate by the step"):
+        data_parallel.train(**arguments, scheduler=schedules.ReduceLROnPlateau(arguments["optimizer"]))
+
+
+@pytest.mark.parametrize("size", [4, 12])
+def test_a_checkpoint_of_another_batch_size_is_refused(tmp_path, size):
+    """Its place in the epoch is counted in batches: with larger ones it lay past the end, and every batch was empty."""
+    path = tmp_path / "run.pt"
+    data_parallel.train(**{**small(), "steps": 2}, checkpoint=path)
+    with pytest.raises(ValueError, match=f"checkpoint must be of batch_size {size}, got one of 5"):
+        data_parallel.train(**{**small(), "batch_size": size}, checkpoint=path)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
@@ -226,6 +325,10 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         data_parallel.train(**other, checkpoint=path)
     with pytest.raises(ValueError, match="checkpoint must be of 11 examples"):
         data_parallel.train(**{**small(), "inputs": torch.ones(11, 3).double()}, checkpoint=path)
+    falling = small()
+    falling["scheduler"] = torch.optim.lr_scheduler.StepLR(falling["optimizer"], 2)
+    with pytest.raises(ValueError, match="checkpoint must be of a training with a scheduler, got one without"):
+        data_parallel.train(**falling, checkpoint=path)
     path.write_text("something else", "utf-8")
     with pytest.raises(ValueError, match="path must be a checkpoint"):
         data_parallel.train(**small(), checkpoint=path)

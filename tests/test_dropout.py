@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlnotes.numpy import dropout as kernels
+from dlnotes.numpy import objective
 
 RATES = [0.05, 0.1, 0.25, 0.3, 1 / 3, 0.5, 0.8, 0.999]
 
@@ -221,6 +222,33 @@ def test_dropout_on_linear_regression_is_ridge_with_second_moments():
     averaged = np.linalg.solve(gram, np.einsum("m,mia,i->a", probabilities, dropped, y))
     ridge = np.linalg.solve(x.T @ x + p / (1 - p) * np.diag(np.square(x).sum(axis=0)), x.T @ y)
     np.testing.assert_allclose(averaged, ridge, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.2, 0.7])
+def test_one_pass_is_the_geometric_mean_where_logits_are_linear_in_the_masks(p):
+    # Normalized; the mean of the probabilities themselves is something else.
+    h, weight = drawn(6), drawn(6, 3)
+    masks, probabilities = enumerated(6, p)
+    drawn_each = objective.softmax(kernels.dropout(h, masks, p) @ weight)
+    geometric = np.exp(probabilities @ np.log(drawn_each))
+    one_pass = objective.softmax(h @ weight)
+    np.testing.assert_allclose(geometric / geometric.sum(), one_pass, rtol=1e-12)
+    assert np.abs(probabilities @ drawn_each - one_pass).max() > 0.01
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_mean_squares_of_what_is_carried_through_time(steps):
+    p, q = 0.3, 0.7
+    each, probabilities = enumerated(steps, p)
+    fresh = again = np.ones(len(each))
+    one = each[:, 0]
+    for step in range(steps):
+        fresh = kernels.dropout(fresh, each[:, step], p)
+        again = kernels.dropout(again, one, p)
+    once = one / q
+    assert [probabilities @ np.square(state) for state in (fresh, again, once)] == pytest.approx(
+        [q**-steps, q ** (1 - 2 * steps), 1 / q]
+    )
 
 
 def test_linear_dropout_penalty_of_runs():

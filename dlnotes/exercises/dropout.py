@@ -47,6 +47,10 @@ def check_masked(masked: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) 
             ((drawn < 0.5) * x / keep, "The threshold is the probability of keeping; 0.5 is one example"),
             ((drawn < 0.5) * x / 0.5, "0.5 is one example; both places take the probability of keeping"),
             (mask / keep, "This is the mask alone; the activations are missing"),
+            (
+                (drawn >= 1 - keep) * x / keep,
+                "This keeps at the right rate; to be checked, compare as the notes do: drawn < keep_prob",
+            ),
         )
         if keep < 1:
             hints += ((mask * x / (1 - keep), "Divide by the probability of keeping, not of dropping"),)
@@ -67,43 +71,52 @@ def check_added_cost(added_cost: Callable[[np.ndarray, np.ndarray, float], float
     """
     w = np.array([1.0, -2.0, 0.5])
     x = np.array([[1.0, 0.5, 2.0], [-1.0, 1.5, 4.0], [2.0, 1.0, 0.0], [0.5, -2.0, 1.0]])
-    for p in (0.5, 0.2, 0.0):
+    for p in (0.2, 0.5, 0.0):  # 0.2 first: at 0.5 the factor is 1, and slips look alike
         call = f"added_cost(w, x, {p})"
         given = answers.number(call, added_cost(w.copy(), x.copy(), p))
-        odds, squares = p / (1 - p), np.square(x)
-        wanted = odds * float((w * w * squares.mean(0)).sum())
-        total = odds * float((w * w * squares.sum(0)).sum())
-        hints = [
-            (total, "That is the sum over examples; the mean squared error takes their mean"),
-            (wanted / x.shape[1], "The terms of the features add up; only over examples a mean is taken"),
-            (odds * float((w * w).sum()), "That is plain L2; each weight counts with its feature's mean square"),
-            (
-                odds * float((w * w * x.var(0)).sum()),
-                "The mean square of a feature, not its variance: x is not centered",
-            ),
-            (odds * float((w * w * x.mean(0) ** 2).sum()), "First square, then take the mean"),
-            (
-                odds * float(np.square(x @ w).mean()),
-                "Masks are independent: squares of the terms add up, not the terms",
-            ),
-            (odds * float((abs(w) * squares.mean(0)).sum()), "The weights are to be squared"),
-            (math.sqrt(wanted), "That is a deviation; the squared error takes the variance"),
-        ]
-        if p:
-            parts = (
-                (p, "p alone"),
-                (1 / odds, "(1 - p) / p"),
-                (p * (1 - p), "p (1 - p)"),
-                (1 / (1 - p), "1 / (1 - p)"),
-            )
-            hints += [
-                (wanted / odds * wrong, f"The factor is p / (1 - p), with the division of inverted dropout, not {name}")
-                for wrong, name in parts
-            ]
+        wanted, hints = _added_cost_and_slips(w, x, p)
         if not _near(given, wanted):
             hint = next((f". {words}" for slip, words in hints if _near(given, slip)), "")
             raise AssertionError(f"{call} is {given:.6g}, and the mean over all masks is {wanted:.6g}{hint}")
     answers.right("three features at three rates")
+
+
+def _added_cost_and_slips(w: np.ndarray, x: np.ndarray, p: float) -> tuple[float, list[tuple[float, str]]]:
+    """Give the right cost, and what likely slips give in its place, with their hints."""
+    odds, squares = p / (1 - p), np.square(x)
+    wanted = odds * float((w * w * squares.mean(0)).sum())
+    total = odds * float((w * w * squares.sum(0)).sum())
+    hints = [
+        (total, "That is the sum over examples; the mean squared error takes their mean"),
+        (wanted / x.shape[1], "The terms of the features add up; only over examples a mean is taken"),
+        (odds * float((w * w).sum()), "That is plain L2; each weight counts with its feature's mean square"),
+        (
+            odds * float((w * w * x.var(0)).sum()),
+            "The mean square of a feature, not its variance: x is not centered",
+        ),
+        (odds * float((w * w * x.mean(0) ** 2).sum()), "First square, then take the mean"),
+        (
+            odds * float(np.square(x @ w).mean()),
+            "Masks are independent: squares of the terms add up, not the terms",
+        ),
+        (odds * float((abs(w) * squares.mean(0)).sum()), "The weights are to be squared"),
+        (odds * float((w * w * abs(x).mean(0)).sum()), "The inputs are to be squared"),
+        (math.sqrt(wanted), "That is a deviation; the squared error takes the variance"),
+        (wanted / 2, "No 1/2 here: it belongs to the second order for a sigmoid"),
+    ]
+    if p:
+        parts = (
+            (p, "p alone"),
+            (1 / odds, "(1 - p) / p"),
+            (p * (1 - p), "p (1 - p)"),
+            (1 / (1 - p), "1 / (1 - p)"),
+            (p / (1 - p) ** 2, "p / (1 - p)^2"),
+        )
+        hints += [
+            (wanted / odds * wrong, f"The factor is p / (1 - p), with the division of inverted dropout, not {name}")
+            for wrong, name in parts
+        ]
+    return wanted, hints
 
 
 def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, float], float]) -> None:
@@ -117,17 +130,23 @@ def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, fl
         AssertionError: if the factor is wrong.
     """
     w, squares = np.array([0.5, -1.0, 0.2]), np.array([1.0, 0.6, 2.0])
-    for variance, p in ((0.8, 0.5), (2.0, 0.2), (1.0, 0.0)):
+    for variance, p in ((2.0, 0.2), (0.8, 0.5), (1.0, 0.0)):  # 0.2 first: at 0.5 the factor p / (1 - p) is 1
         call = f"shift_factor({variance}, w, mean_squares, {p})"
         given = answers.number(call, shift_factor(variance, w.copy(), squares.copy(), p))
-        added = p / (1 - p) * float((w * w * squares).sum())
+        noise = float((w * w * squares).sum())
+        added = p / (1 - p) * noise
         wanted = math.sqrt(variance / (variance + added))
-        hints = (
+        hints = [
             (1 / wanted, "Upside down: batch norm divides by the larger deviation, that of training"),
             (wanted**2, "A root is missing: batch norm divides by the deviation"),
             (math.sqrt(1 - p), "That is for dropout right before the batch norm; here weights lie between"),
-            (math.sqrt(variance / (variance + float((w * w * squares).sum()))), "The factor p / (1 - p) is missing"),
-            (math.sqrt(variance / (variance + p * float((w * w * squares).sum()))), "The factor is p / (1 - p), not p"),
+            (math.sqrt(variance / (variance + noise)), "The factor p / (1 - p) is missing"),
+            (math.sqrt(variance / (variance + p * noise)), "The factor is p / (1 - p), not p"),
+            (math.sqrt(variance / (variance + added / 2)), "The whole variance of the masks is added, not half of it"),
+            (
+                math.sqrt(variance / (variance + p / (1 - p) * float((w * w * squares**2).sum()))),
+                "The units are given by their mean squares already; only the weights are to be squared",
+            ),
             (math.sqrt(variance / (variance + p / (1 - p) * float((w * w).sum()))), "The mean squares are missing"),
             (
                 math.sqrt(variance / (variance + p / (1 - p) * float((w @ np.sqrt(squares)) ** 2))),
@@ -135,7 +154,10 @@ def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, fl
             ),
             (math.sqrt(added / (variance + added)), "That is the part that the masks add; what is left is asked for"),
             (math.sqrt(variance), "That is the deviation before it is divided by the one that was kept"),
-        )
+        ]
+        if p:
+            upside_down = variance + (1 - p) / p * noise
+            hints.append((math.sqrt(variance / upside_down), "The factor is p / (1 - p), not (1 - p) / p"))
         if not _near(given, wanted):
             hint = next((f". {words}" for slip, words in hints if p and _near(given, slip)), "")
             raise AssertionError(f"{call} is {given:.6g}, not {wanted:.6g}{hint}")

@@ -16,6 +16,11 @@ def _near(given: float, wanted: float) -> bool:
     return given == wanted or math.isclose(given, wanted, rel_tol=1e-5, abs_tol=1e-7)
 
 
+def _listed(result: object) -> object:
+    """Take an array of NumPy or PyTorch for a list, so that it may stand for a pair."""
+    return result.tolist() if getattr(result, "ndim", 0) and hasattr(result, "tolist") else result
+
+
 def _stopped(losses: Sequence[float], patience: int) -> tuple[int, int]:
     state = (rule := overfitting.EarlyStopping(patience)).init()
     for loss in losses:
@@ -44,6 +49,35 @@ def _without_improvement(losses: Sequence[float], patience: int) -> int:
     return len(losses)
 
 
+def _stop_hint(losses: Sequence[float], patience: int, end: float, best: float) -> str:
+    """Say by which slip these two numbers come out, if it is a known one."""
+    right_end, right_best = wanted = _stopped(losses, patience)
+    least = 1 + int(np.argmin(losses))
+    slips = (
+        ((end, best) == (right_end - 1, right_best - 1), "Epochs are counted from 1"),
+        ((end, best) == wanted[::-1], "Give the end first, then the best"),
+        ((end, best) == (right_end, least) and least > right_end, "That epoch comes after the end, and nobody sees it"),
+        ((end, best) == _ties_improve(losses, patience), "An equal loss is no improvement"),
+        ((end, best) == (len(losses), least), "This run ends before its last epoch: when the patience is used up"),
+        (
+            end == best,
+            "It is known to be the best only after others have come: the run goes on for the patience",
+        ),
+        (end == _without_improvement(losses, patience), "Compare with the best so far, not with the loss before"),
+        (
+            end == _stopped(losses, patience + 1)[0],
+            "It ends as soon as so many epochs without improvement have come, not one later",
+        ),
+        (
+            patience > 1 and (end, best) == _stopped(losses, max(patience - 1, 1)),
+            "That is one epoch without improvement too few: the best itself is not counted",
+        ),
+        ((end, best) == (right_end - 1, right_best), "The end is counted from 1 as well"),
+        (end == right_end and best == losses[right_best - 1], "Give the epoch of the best, not its loss"),
+    )
+    return next((f". {told}" for slipped, told in slips if slipped), "")
+
+
 def check_stop_step(stop_step: Callable[[Sequence[float], int], tuple[int, int]]) -> None:
     """Check a function that says after how many epochs early stopping ends a run, and after how many it was best.
 
@@ -54,7 +88,7 @@ def check_stop_step(stop_step: Callable[[Sequence[float], int], tuple[int, int]]
         AssertionError: if a number is wrong.
     """
     cases = (
-        ([3.0, 2.0, 1.0, 1.5, 1.2, 1.1, 1.3, 0.5, 0.6], 3),
+        ([3.0, 2.0, 2.5, 2.4, 1.9, 2.2, 2.1, 2.3, 2.4, 2.5, 1.0, 1.1], 3),
         ([3.0, 2.0, 2.5, 1.9, 2.2, 2.1, 1.8, 2.0], 2),
         ([1.0, 1.0, 1.0, 1.0, 0.5], 2),
         ([3.0, 2.0, 1.0], 5),
@@ -63,25 +97,11 @@ def check_stop_step(stop_step: Callable[[Sequence[float], int], tuple[int, int]]
     for losses, patience in cases:
         call = f"stop_step({losses}, {patience})"
         result = stop_step(list(losses), patience)
-        pair = answers.pair(call, list(result) if isinstance(result, np.ndarray) and result.ndim else result)
+        pair = answers.pair(call, _listed(result))
         end = answers.number(f"the end in {call}", pair[0])
         best = answers.number(f"the best in {call}", pair[1])
         wanted = _stopped(losses, patience)
-        hint = ""
-        if (end, best) == (wanted[0] - 1, wanted[1] - 1):
-            hint = ". Epochs are counted from 1"
-        elif (end, best) == (wanted[1], wanted[0]) and wanted[0] != wanted[1]:
-            hint = ". Give the end first, then the best"
-        elif (end, best) == (wanted[0], 1 + int(np.argmin(losses))) and best > wanted[0]:
-            hint = ". That epoch comes after the end, and nobody sees it"
-        elif (end, best) == _ties_improve(losses, patience):
-            hint = ". An equal loss is no improvement"
-        elif end == best:
-            hint = ". It is known to be the best only after others have come: the run goes on for the patience"
-        elif end == _without_improvement(losses, patience):
-            hint = ". Compare with the best so far, not with the loss before"
-        elif end == _stopped(losses, patience + 1)[0]:
-            hint = ". It ends as soon as so many epochs without improvement have come, not one later"
+        hint = _stop_hint(losses, patience, end, best)
         if (end, best) != wanted:
             raise AssertionError(f"{call} is ({end:g}, {best:g}), not {wanted}{hint}")
     answers.right("five runs, among them one that is not stopped")
@@ -97,17 +117,18 @@ def check_bias_and_variance(bias_and_variance: Callable[[np.ndarray, np.ndarray]
         AssertionError: if a number is wrong.
     """
     generator = np.random.default_rng(0)
-    for sets, points in ((2, 3), (5, 4), (50, 1)):
+    for sets, points, offset in ((3, 3, 0.5), (5, 4, 0.0), (50, 1, 0.5)):  # below 0 in the second
         target = generator.standard_normal(points)
-        fits = target + 0.5 + generator.standard_normal((sets, points))
+        fits = target + offset + generator.standard_normal((sets, points))
         call = f"bias_and_variance of {sets} fits at {points} points"
         result = bias_and_variance(fits.copy(), target.copy())
-        pair = answers.pair(call, list(result) if isinstance(result, np.ndarray) and result.ndim else result)
+        pair = answers.pair(call, _listed(result))
         bias = answers.number(f"the squared bias in {call}", pair[0])
         variance = answers.number(f"the variance in {call}", pair[1])
         parts = overfitting.bias_variance_decomposition(fits, target)
         wanted = float(parts.bias_squared.mean()), float(parts.variance.mean())
         naive = float(np.square(fits.mean(0) - target).mean())
+        cut = float(np.maximum(parts.bias_squared, 0).mean()), max(0.0, wanted[0])
         hint = ""
         if _near(variance, wanted[1] * (sets - 1) / sets):
             hint = ". The sample variance divides by one less than the number of sets"
@@ -117,9 +138,13 @@ def check_bias_and_variance(bias_and_variance: Callable[[np.ndarray, np.ndarray]
             hint = ". The variance is about the mean of the fits, not about the target"
         elif _near(variance, wanted[1]) and _near(bias, naive):
             hint = ". The mean of the fits is itself off, by the variance over the number of sets: take that away"
+        elif _near(variance, float(fits.std(0, ddof=1).mean())) or _near(variance, math.sqrt(wanted[1])):
+            hint = ". That is a deviation; the variance is its square"
+        elif points > 1 and _near(variance, float(fits.var(ddof=1))):
+            hint = ". The variance is that of each point over the sets, then averaged, and not that of the whole table"
         elif _near(bias, wanted[1]) and _near(variance, wanted[0]):
             hint = ". Give the squared bias first"
-        elif _near(variance, wanted[1]) and _near(bias, max(0.0, wanted[0])):
+        elif _near(variance, wanted[1]) and (_near(bias, cut[0]) or _near(bias, cut[1])):
             hint = ". The estimate may be negative; cut at 0 it would be too large on average"
         if not (_near(bias, wanted[0]) and _near(variance, wanted[1])):
             said = f"({bias:.6g}, {variance:.6g}), not ({wanted[0]:.6g}, {wanted[1]:.6g})"
@@ -169,7 +194,7 @@ def check_steps_like_ridge(steps_like_ridge: Callable[[float, float], int]) -> N
     Raises:
         AssertionError: if a number of steps is wrong.
     """
-    for strength, rate in ((0.1, 0.01), (0.02, 0.5), (0.5, 0.1), (5.0, 1.0)):
+    for strength, rate in ((0.1, 0.01), (0.02, 0.5), (0.3, 0.1), (0.5, 0.3), (5.0, 1.0)):
         call = f"steps_like_ridge({strength}, {rate})"
         given = answers.number(call, steps_like_ridge(strength, rate))
         wanted = max(1, round(1 / (strength * rate)))
@@ -186,6 +211,8 @@ def check_steps_like_ridge(steps_like_ridge: Callable[[float, float], int]) -> N
             hint = ". The stronger the ridge, the fewer steps"
         elif _near(given, 1 / (strength * rate)):
             hint = ". Round it"
+        elif given in (math.floor(1 / (strength * rate)), math.ceil(1 / (strength * rate))):
+            hint = ". Round to the nearest whole number, neither always down nor always up"
         if given != wanted:
             raise AssertionError(f"{call} is {given:g}, not {wanted}{hint}")
-    answers.right("four strengths")
+    answers.right("five strengths")

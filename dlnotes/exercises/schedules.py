@@ -54,7 +54,7 @@ def check_next_rate(next_rate: Callable[[float, float, float], float]) -> None:
     Raises:
         AssertionError: if a rate is wrong; the message says which and, where it can be told, why.
     """
-    for square, h, variance in ((3.0, 2.0, 1.5), (0.5, 0.3, 4.0), (0.01, 5.0, 2.0), (1.0, 2.0, 0.0)):
+    for square, h, variance in ((3.0, 2.5, 1.5), (0.5, 0.3, 4.0), (0.01, 5.0, 2.0), (1.0, 1.6, 0.0)):
         call = f"next_rate({square}, {h}, {variance})"
         try:
             given = answers.number(call, next_rate(square, h, variance))
@@ -71,6 +71,9 @@ def check_next_rate(next_rate: Callable[[float, float, float], float]) -> None:
             ),
             (h * square / (h * square + variance), "The slope has h^2 eta v in it, and this has h"),
             (2 * wanted, "That is where the error is as it was before; the least lies halfway"),
+            (wanted / 2, "A factor of 2 is lost: the slope of -2 eta h v is -2 h v"),
+            (h * square / (h**2 * square + 2 * variance), "The slope of (1 - eta h)^2 v has a factor of 2 too"),
+            (2 * h * square / (2 * h**2 * square + variance), "The slope of eta^2 sigma^2 has a factor of 2 too"),
             (h / (h**2 + variance), "The mean square of the error is missing; this is for v = 1"),
             (square * h / (h**2 * square**2 + variance), "Here v stands squared; it is a mean square already"),
             (h * math.sqrt(square) / (h**2 * square + variance), "No root is taken: v is what the step multiplies"),
@@ -103,12 +106,22 @@ def check_warm_then_fall(warm_then_fall: Callable[[int, float, int, int], float]
             wanted = up if step < warm else max(fall, 0.0)
             line = rate * (1 - step / steps)
             slips = (
+                (
+                    rate,
+                    "There is no rise: in step 0 the rate is 1 / (warm + 1) of the largest"
+                    if step < warm
+                    else "There is no fall: the rate is full at step `warm` only",
+                ),
+                (line, "This line falls from step 0; it has to be at the full rate where the warm-up ends"),
                 (up * (1 - step / steps), "The two are joined, not multiplied: the fall begins when the rise is over"),
                 (
                     rate * step / max(warm, 1),
                     "At step 0 this does not move; the rise has warm + 1 parts, and begins with one",
                 ),
-                (line, "This line falls from step 0; it has to be at the full rate where the warm-up ends"),
+                (
+                    rate * (step + 1) / max(warm, 1),
+                    "This is full one step too early; the rise has warm + 1 parts",
+                ),
                 (
                     rate * (1 - (step - warm) / steps),
                     "This falls over `steps` steps after the warm-up; they count it too",
@@ -116,7 +129,6 @@ def check_warm_then_fall(warm_then_fall: Callable[[int, float, int, int], float]
                 (fall, "After the last step the rate stays at 0" if step > steps else "The fall begins after the rise"),
                 (rate * (steps - step - 1) / (steps - warm), "This is one step ahead: at step `warm` the rate is full"),
                 (rate * (steps - step) / (steps - warm - 1), "The way down has steps - warm parts"),
-                (rate, "The rate is full at step `warm` only"),
             )
             if not _near(given, wanted):
                 message = f"{call} is {given:.6g}, and the rate there is {wanted:.6g}{_hint(given, slips)}"

@@ -45,6 +45,7 @@ def check_proximal_step(proximal_step: Callable[[np.ndarray, float], np.ndarray]
             (np.clip(x, -threshold, threshold), "This keeps what is to be taken away"),
             (x / (1 + threshold), "That is the step of L2: a share of each. L1 takes an amount"),
             (np.sign(x) * (size - threshold), "A size below the threshold becomes 0, not negative"),
+            (size - threshold, "The sign is lost, and a size below the threshold becomes 0, not negative"),
         )
         if not np.allclose(given, wanted, rtol=1e-5, atol=1e-7):
             words = (words for slip, words in slips if np.allclose(given, slip, rtol=1e-5, atol=1e-7))
@@ -71,6 +72,8 @@ def check_strength_for_share(strength_for_share: Callable[[float, float], float]
             (curvature * (1 - share), "Divide by the share too: solve s (h + strength) = h"),
             (curvature * share / (1 - share), "Upside down: a small share takes a large strength"),
             (curvature / share, "That is h + strength; take h off"),
+            (curvature * share, "Times the share is what is left of h, no strength: solve s (h + strength) = h"),
+            (-wanted, "A strength is positive: the penalty adds to the curvature"),
             (1 / share - 1, "The curvature is missing: what bends more needs more"),
             (wanted / 2, "With the penalty strength/2 |w|^2 the gradient is strength w: no half is left"),
             (2 * wanted, "With the penalty strength/2 |w|^2 the gradient is strength w: no factor of 2 is left"),
@@ -94,20 +97,31 @@ def check_library_strengths(library_strengths: Callable[[float, int], tuple[floa
     """
     for strength, rows in ((0.1, 442), (3.0, 20)):
         call = f"library_strengths({strength}, {rows})"
-        given = answers.pair(call, library_strengths(strength, rows))
+        given = library_strengths(strength, rows)
+        given = answers.pair(call, given.tolist() if isinstance(given, np.ndarray) else given)
         ridge, lasso = (answers.number(f"a part of {call}", one) for one in given)
         if _near(ridge, strength) and _near(lasso, rows * strength):
             raise AssertionError(f"{call} has the two in the other order: first that of Ridge")
         slips = (
             (strength, "Ridge's squared errors are a sum, ours a mean: the rows count"),
             (strength / rows, "Upside down: a sum of errors is larger than their mean, so alpha must be too"),
-            (2 * rows * strength, "Both costs have a square without and with 1/2; dividing by 2n takes care of that"),
-            (rows * strength / 2, "Both halves of our cost go when it is multiplied by 2n"),
+            (
+                2 * rows * strength,
+                "Our penalty has a half, which takes this 2 away: compare alpha/(2n) with strength/2",
+            ),
+            (
+                rows * strength / 2,
+                "Multiply our whole cost by 2n: the half of the penalty goes as that of the error does",
+            ),
+            (-rows * strength, "A strength is positive"),
         )
         if not _near(ridge, rows * strength):
             raise AssertionError(f"{call}: Ridge's alpha is {ridge:.6g}, another penalty{_hint(ridge, slips)}")
         slips = (
             (rows * strength, "Lasso's cost is a mean already"),
+            (2 * rows * strength, "Lasso's cost is half a mean already, as ours is: no rows and no 2"),
+            (strength / rows, "Lasso's cost is a mean already, as ours is: the rows do not count"),
+            (-strength, "A strength is positive"),
             (strength / 2, "The penalty of L1 has no half"),
             (2 * strength, "The penalty of L1 has no half"),
         )
@@ -137,7 +151,9 @@ def check_decay_for_run(decay_for_run: Callable[[float, int, float], float]) -> 
             (wanted * rate, "This is rate times decay; divide by the rate"),
             ((1 - (1 - left) ** (1 / steps)) / rate, "The share is what is left, not what is gone"),
         )
-        if not _near(given, wanted):
-            kept = (1 - rate * given) ** steps
+        with np.errstate(over="ignore"):
+            kept = float(np.float_power(1 - rate * given, steps))
+        # The share is compared, not the decay: in float32 1 - left^(1 / steps) has fewer digits than what it leaves.
+        if not math.isclose(kept, left, rel_tol=1e-4) or not 0 < rate * given < 1:
             raise AssertionError(f"{call} is {given:.6g}, which leaves {kept:.4g}{_hint(given, slips)}")
     answers.right("three runs")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlnotes.figures.ranges import OWN, RANGES, Range
+from dlnotes.figures import ranges as known
 
 # By figure: what stays as in the book, because the drawing names it or takes its places from it.
 HELD: Mapping[str, tuple[str, ...]] = {
@@ -56,6 +56,12 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
     "dropout/removed": {"units": 16, "steps": 100, "seeds": 2},
     "dropout/uncertainty": {"steps": 40, "passes": 3, "sets": 5},
     "dropout/variance-shift": {"width": 12, "steps": 40, "seeds": 2},
+    "ensembles/calibration": {"networks": 2, "deal_count": 2, "steps": 100, "width": 8},
+    "ensembles/members": {"networks": 2, "deal_count": 2, "steps": 20, "longer": 60},
+    "ensembles/race": {"most": 2, "deal_count": 2, "tuning": 1, "steps": 10, "total": 32, "smaller": 16},
+    "ensembles/sources": {"networks": 2, "deal_count": 2, "steps": 20},
+    "ensembles/variance": {"networks": 6, "tables": 3, "steps": 20},
+    "ensembles/weights": {"branches": 2, "deal_count": 2, "steps": 60, "after": 20},
     "gradient_checking/two-vs": {"seeds": 2, "steps": 14},
     "gradient_checking/least-errors": {"seeds": 2},
     "gradient_checking/complex-step": {"seeds": 2, "steps": 8},
@@ -138,7 +144,7 @@ SMALLER: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def ranges(figure: str, names: tuple[str, ...]) -> dict[str, Range]:
+def ranges(figure: str, names: tuple[str, ...]) -> dict[str, known.Range]:
     """Give the range of each argument of a figure that is not held.
 
     Args:
@@ -151,9 +157,9 @@ def ranges(figure: str, names: tuple[str, ...]) -> dict[str, Range]:
     Raises:
         ValueError: If an argument has no range.
     """
-    own = OWN.get(figure, {})
+    own = known.OWN.get(figure, {})
     names = tuple(name for name in names if name not in HELD.get(figure, ()))
-    lacking = [name for name in names if name not in own and name not in RANGES]
+    lacking = [name for name in names if name not in own and name not in known.RANGES]
     if lacking:
         raise ValueError(f"dlnotes/figures/ranges.py has no range for {', '.join(lacking)} of {figure}")
-    return {name: own.get(name) or RANGES[name] for name in names}
+    return {name: own.get(name) or known.RANGES[name] for name in names}

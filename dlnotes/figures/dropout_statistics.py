@@ -169,9 +169,9 @@ class VarianceShift(NamedTuple):
     Attributes:
         rates: Probability of dropping a unit, p.
         steps: Steps trained: few and ten times as many.
-        ratios: Deviation without masks over the deviation that batch norm keeps, mean over units, after the few steps;
-            (quantile, rate).
-        predicted: The same from the weights, by the formula.
+        ratios: Deviation without masks over the deviation that batch norm keeps, mean over units;
+            (length, quantile, rate).
+        predicted: The same from the weights, by the formula, median over seeds; (length, rate).
         losses: Test loss less that of the same network with statistics taken without masks; (length, quantile, rate).
     """
 
@@ -188,7 +188,7 @@ def variance_shift(
     """Train networks with dropout before a batch norm, and take its statistics with masks and without."""
     given, ps = digits.task(examples, seeds, seed), np.array([0.25, 0.5, 0.75])
     short = max(1, steps // 10)
-    ratios, predicted, losses = [], [], np.empty((2, seeds, len(ps)))
+    ratios, predicted, losses = np.empty((3, 2, seeds, len(ps)))
     for k, p in enumerate(ps):
         for length, count in enumerate((short, 10 * short)):
             params = fit(given, width, float(p), "before", rate=rate, steps=count, seed=seed)
@@ -196,15 +196,14 @@ def variance_shift(
             scores = [predict(params, given.test_inputs, each.kept) for each in (on, off)]
             shifted, right = (objective.cross_entropy(each, given.test_labels) for each in scores)
             losses[length, :, k] = shifted - right
-            if length == 0:
-                clean = off.kept[1].variance
-                ratios.append(np.sqrt(clean / on.kept[1].variance).mean(-1))
-                predicted.append(np.sqrt(clean / (clean + on.added)).mean(-1))
+            clean = off.kept[1].variance
+            ratios[length, :, k] = np.sqrt(clean / on.kept[1].variance).mean(-1)
+            predicted[length, :, k] = np.sqrt(clean / (clean + on.added)).mean(-1)
     return VarianceShift(
         ps,
         np.array([short, 10 * short]),
-        digits.quantiles(np.array(ratios)),
-        np.median(predicted, axis=-1),
+        np.moveaxis(digits.quantiles(ratios, 1), 0, 1),
+        np.median(predicted, axis=1),
         np.moveaxis(digits.quantiles(losses, 1), 0, 1),
     )
 
@@ -226,11 +225,12 @@ def draw_variance_shift(numbers: VarianceShift, paper: Paper) -> Figure:
     figure, axes = paper.subplots(*shape, height=320 if paper.wide else 580)
     left, right = axes.flat
     blue, orange = paper.palette.blue, paper.palette.orange
-    paper.band(left, numbers, "ratios[0]", "ratios[2]", x="rates", color=blue)
-    paper.line(left, numbers, "ratios[1]", x="rates", color=blue, marker="o", linestyle="none")
-    paper.theory(left, numbers, "predicted", x="rates")
     left.set(xlabel="rate of dropout p", title="Deviation at test time over that kept", ylim=(0.4, 1), xlim=(0.2, 0.8))
     for length, color in enumerate((blue, orange)):
+        paper.band(left, numbers, f"ratios[{length}, 0]", f"ratios[{length}, 2]", x="rates", color=color)
+        marker = paper.markers[length]
+        paper.line(left, numbers, f"ratios[{length}, 1]", x="rates", color=color, marker=marker, linestyle="none")
+        paper.theory(left, numbers, f"predicted[{length}]", x="rates")
         style = {"color": color, "marker": paper.markers[length], "linestyle": paper.dashes[length]}
         paper.band(right, numbers, f"losses[{length}, 0]", f"losses[{length}, 2]", x="rates", color=color)
         paper.line(right, numbers, f"losses[{length}, 1]", x="rates", **style)

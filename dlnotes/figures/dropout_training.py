@@ -266,8 +266,8 @@ class Removed(NamedTuple):
         shares: Share of the hidden units that are removed.
         errors: Error on test digits with so many removed, the others scaled up, after the many steps;
             (case, quantile, share).
-        units: Share of the units, those whose removal raises the test loss most first.
-        lorenz: Their part of all that single removals raise the loss by, median over seeds; (case, length, unit).
+        units: Share of the units, those whose removal changes the test loss most first.
+        lorenz: Their part of all that single removals change the loss by, median over seeds; (case, length, unit).
     """
 
     shares: np.ndarray
@@ -303,9 +303,12 @@ def error_with_removed(
     return np.mean(found, axis=0)
 
 
-def parts_of_rise(rises: np.ndarray) -> np.ndarray:
-    """Give the part of all rises that the largest, the two largest and so on make up; falls count as 0."""
-    ordered = np.sort(np.maximum(rises, 0), axis=-1)[..., ::-1]
+def parts_of_change(changes: np.ndarray) -> np.ndarray:
+    """Give the part of all changes that the largest, the two largest and so on make up; a fall counts by its size.
+
+    After long training many removals lower the loss. With falls taken as 0 the rises that are left would look uneven.
+    """
+    ordered = np.sort(np.abs(changes), axis=-1)[..., ::-1]
     return np.cumsum(ordered, axis=-1) / ordered.sum(-1, keepdims=True)
 
 
@@ -321,7 +324,7 @@ def removed(units: int = 64, examples: int = 250, steps: int = 2000, seeds: int 
         errors.append(
             [error_with_removed(trained[1], *of_test, share, np.random.default_rng([seed, 4])) for share in shares]
         )
-        parts.append([parts_of_rise(single_removals(params, *of_test)) for params in trained])
+        parts.append([parts_of_change(single_removals(params, *of_test)) for params in trained])
     return Removed(
         shares,
         np.moveaxis(quantiles(np.array(errors)), 0, 1),
@@ -331,7 +334,7 @@ def removed(units: int = 64, examples: int = 250, steps: int = 2000, seeds: int 
 
 
 def draw_removed(numbers: Removed, paper: Paper) -> Figure:
-    """Draw the error over the share removed, and how the rises are shared among the units."""
+    """Draw the error over the share removed, and how the changes are shared among the units."""
     shape = (1, 2) if paper.wide else (2, 1)
     figure, axes = paper.subplots(*shape, height=340 if paper.wide else 620)
     left, right = axes.flat
@@ -345,7 +348,7 @@ def draw_removed(numbers: Removed, paper: Paper) -> Figure:
     left.set(xlabel="share of the units removed", title="Error on test digits", ylim=(0, 0.85))
     left.set_yticks([0, 0.2, 0.4, 0.6, 0.8], ["0", "20%", "40%", "60%", "80%"])
     right.set(
-        xlabel="share of the units, the weightiest first", title="Their part of all loss increases", ylim=(0, 1.05)
+        xlabel="share of the units, the weightiest first", title="Their part of all changes of the loss", ylim=(0, 1.05)
     )
     right.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
     words = zip(

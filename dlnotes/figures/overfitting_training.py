@@ -43,22 +43,24 @@ STRENGTHS: dict[str, tuple[str, tuple[float, ...]]] = {
     "4 × the data": ("examples", (4,)),
     "stopped early": ("steps", ()),
     "weight decay": ("decay", (0.003, 0.01, 0.03, 0.1)),
-    "cutout": ("patch", (2, 4, 5, 6)),
-    "mixup": ("concentration", (0.2, 1.0, 8.0, 64.0)),
+    "cutout": ("patch", (1, 3, 5, 7)),
+    "mixup": ("concentration", (0.1, 8.0, 64.0)),
     "dropout": ("drop", (0.1, 0.25, 0.4, 0.6)),
-    "label smoothing": ("smoothing", (0.1, 0.3, 0.5, 0.7)),
-    "wider": ("width", (2, 4)),
-    "narrower": ("width", (0.25, 0.5)),
-    "shifts": ("shift", (1, 2)),
+    "label smoothing": ("smoothing", (0.02, 0.1, 0.5, 0.7)),
+    "wider": ("width", (4,)),
+    "narrower": ("width", (0.5, 0.75)),
+    "no hidden layer": ("width", (0,)),
+    "shifts": ("shift", (1,)),
 }
-STOPS = 24  # places at which a training may be stopped
+STOPS = 12  # places at which a training may be stopped
 
 
 def remedy_of(name: str, strength: float, plain: networks.Remedy) -> networks.Remedy:
     """Give the remedy of the figure at one strength; data and width are multiples of the plain ones."""
     field = STRENGTHS[name][0]
-    whole = max(1, round(strength * getattr(plain, field))) if field in ("examples", "width") else strength
-    return plain._replace(**{field: whole})
+    if strength and field in ("examples", "width"):
+        strength = max(1, round(strength * getattr(plain, field)))
+    return plain._replace(**{field: strength})
 
 
 def stops(steps: int) -> list[int]:
@@ -100,7 +102,7 @@ def remedies(
     width: int = 32,
     steps: int = 400,
     seeds: int = 12,
-    tuning: int = 4,
+    tuning: int = 3,
     false: float = 0.2,
     rate: float = 0.2,
     seed: int = 0,

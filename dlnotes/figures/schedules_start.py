@@ -157,7 +157,7 @@ def under_adam(rates: np.ndarray, steps: int, ramp: int, seeds: int, seed: int, 
 
 def warm_up(steps: int = 150, ramp: int = 15, seeds: int = 6, seed: int = 0) -> WarmUp:
     """Train so many steps at the full rate, after none or so many below it."""
-    rates, adam_rates = 0.05 * 2.0 ** np.arange(5), 0.016 * 2.0 ** np.arange(3)
+    rates, adam_rates = 0.05 * 2.0 ** np.arange(5), 0.001 * 8.0 ** np.arange(3)
     losses = np.empty((2, 2, len(rates)))
     for row, net in enumerate(TWO):
         laid, rate, runs = _on_grid(start_of(net, seeds, seed), rates)
@@ -192,7 +192,7 @@ def draw_warm_up(numbers: WarmUp, paper: Paper) -> Figure:
         paper.line(right, numbers, f"accuracy[0, {row}]", x="adam_rates", **style)
     right.set(xscale="log", xlabel="learning rate", title="Adam: training accuracy", ylim=(-0.07, 1.06))
     right.minorticks_off()
-    right.set_xticks([0.016, 0.032, 0.064], ["0.016", "0.032", "0.064"])
+    right.set_xticks(numbers.adam_rates, [f"{rate:g}" for rate in numbers.adam_rates])
     right.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
     paper.end_labels(right, numbers.adam_rates[-1], numbers.accuracy[0, :, -1], names, inks)
     return figure

@@ -113,7 +113,8 @@ class Labels(NamedTuple):
 
     Attributes:
         strengths: Strengths of the penalty; the first stands for 0.
-        fitted: Share of the training labels that are fitted; (labels, quantile, strength).
+        fitted: With a fifth random, the share of the wrong labels that are fitted; with all random, that of all labels;
+            (labels, quantile, strength).
         right: Share of test digits that are right, trained with a fifth random; (quantile, strength).
     """
 
@@ -123,10 +124,14 @@ class Labels(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Examples for each run: what is trained on, and what is tested on; (run, example, ...)."""
+    """Examples for each run: what is trained on, which labels of it are wrong, what is tested on; (run, example, ...).
+
+    A label drawn at random is right by luck one time in ten.
+    """
 
     inputs: np.ndarray
     labels: np.ndarray
+    wrong: np.ndarray
     test_inputs: np.ndarray
     test_labels: np.ndarray
 
@@ -142,7 +147,7 @@ def parts(wrong: float, examples: int, seeds: int, seed: int) -> Parts:
         drawn = generator.integers(0, 10, examples)
         replaced = generator.permutation(examples) < round(wrong * examples)
         labels = np.where(replaced, drawn, digits.targets[train])
-        found.append((x[train], labels, x[test], digits.targets[test]))
+        found.append((x[train], labels, labels != digits.targets[train], x[test], digits.targets[test]))
     return Parts(*(np.array(each) for each in zip(*found, strict=True)))
 
 
@@ -164,10 +169,13 @@ def trained(
     return training.train(start, x, y, chain, steps=steps, **kept).parameters
 
 
-def shares_right(parameters: dict[str, np.ndarray], inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Give the share of labels that each network gives; (strength, run)."""
+def shares_right(
+    parameters: dict[str, np.ndarray], inputs: np.ndarray, labels: np.ndarray, among: np.ndarray | bool = True
+) -> np.ndarray:
+    """Give the share of labels that each network gives, among those examples only; (strength, run)."""
     inputs = np.broadcast_to(inputs, (len(parameters["0.bias"]), *inputs.shape))
-    return (network.forward(parameters, inputs)[0].argmax(-1) == labels).mean(-1)
+    given = network.forward(parameters, inputs)[0].argmax(-1) == labels
+    return given.mean(-1, where=np.broadcast_to(among, given.shape))
 
 
 def labels(
@@ -179,7 +187,8 @@ def labels(
     for wrong in (0.2, 1.0):
         data = parts(wrong, examples, seeds, seed)
         found = trained(data, strengths, width, rate, steps, seed + 1)
-        fitted.append(_quantiles(shares_right(found, data.inputs, data.labels), 1))
+        among = data.wrong if wrong < 1 else True
+        fitted.append(_quantiles(shares_right(found, data.inputs, data.labels, among), 1))
         right.append(_quantiles(shares_right(found, data.test_inputs, data.test_labels), 1))
     shown = np.append(3e-4, strengths[1:])
     return Labels(shown, np.array(fitted), right[0])
@@ -204,8 +213,8 @@ def draw_labels(numbers: Labels, paper: Paper) -> Figure:
     left.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
     right.set(title="Test digits right")
     right.set_yticks([0.7, 0.75, 0.8, 0.85], ["70%", "75%", "80%", "85%"])
-    places = ((4, 14, "a fifth\nrandom"), (4, -4, "all random"))
-    for row, (place, dy, word) in enumerate(places):
+    places = ((4, "right", -10, -8, "wrong labels,\na fifth random"), (4, "left", 8, 6, "all random"))
+    for row, (place, side, dx, dy, word) in enumerate(places):
         point = numbers.strengths[place], numbers.fitted[row, 1, place]
-        paper.label(left, *point, word, color=colors[row], dy=dy, dx=-12 if row else 4, ha="right" if row else "left")
+        paper.label(left, *point, word, color=colors[row], dx=dx, dy=dy, ha=side)
     return figure

@@ -6,6 +6,7 @@ they give; `Plain` is a script made of functions, and `dlnotes.torch.module_chec
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 Arrays = dict[str, np.ndarray]
+_LEARNED = 0.95  # of the loss of guessing
 
 
 class Finding(NamedTuple):
@@ -27,7 +29,7 @@ class Finding(NamedTuple):
 
     Attributes:
         check: Its name.
-        passed: Whether nothing is wrong.
+        passed: Whether nothing wrong was seen. A check that cannot tell passes, and its sentence says so.
         sentence: What was measured, and if something is wrong, what to look at.
     """
 
@@ -72,8 +74,11 @@ class Script(Protocol):
         """Give the network's outputs as they are used to judge it, one row an example."""
         ...
 
-    def gradient(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, Arrays]:
-        """Give the loss of a batch and its gradient as training computes them, by the names of the parameters."""
+    def gradient(self, inputs: np.ndarray, targets: np.ndarray, noise: int = 0) -> tuple[float, Arrays]:
+        """Give the loss of a batch and its gradient as training computes them, by the names of the parameters.
+
+        What noise there is, as of dropout, is drawn with the seed `noise`.
+        """
         ...
 
     def step(self, inputs: np.ndarray, targets: np.ndarray) -> float:
@@ -119,8 +124,8 @@ class Plain:
         """Give `forward` of the parameters."""
         return self.forward(self._parameters, inputs)
 
-    def gradient(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, Arrays]:
-        """Give `loss_and_gradient` of the parameters."""
+    def gradient(self, inputs: np.ndarray, targets: np.ndarray, noise: int = 0) -> tuple[float, Arrays]:
+        """Give `loss_and_gradient` of the parameters; the seed is not used."""
         loss, grads = self.loss_and_gradient(self._parameters, inputs, targets)
         return float(loss), grads
 
@@ -140,8 +145,10 @@ def check_data(data: Data, seed: int = 0) -> tuple[Finding, ...]:
 
         finite      no NaN, no infinity
         columns     at most half of the columns are constant
-        duplicates  the share of held-out rows that are also trained on is at most twice that of rows trained on twice
-        held out    mean and deviation of all held-out numbers are near those of training: half a deviation, a factor 2
+        duplicates  held-out rows are in the training rows no more often, by Fisher's test at 1e-4, than one training
+                    row is among the others
+        held out    mean and deviation of all held-out numbers are near those of training: half a deviation, a factor 2;
+                    and no class is missing in training that is held out too often for chance, 1e-4
         order       neighbors in the order of the rows do not share labels more often, by 4 deviations, than if dealt
         labels      nearest neighbors by distance do
 
@@ -169,7 +176,7 @@ def check_data(data: Data, seed: int = 0) -> tuple[Finding, ...]:
     still = int((rows == rows[0]).all(axis=0).sum())
     words = f"{still} of {rows.shape[1]} columns are constant."
     findings.append(Finding("columns", 2 * still <= rows.shape[1] or rows.shape[1] == 1, words))
-    return (*findings, _duplicates(rows, held), _held_out_alike(rows, held), *_labels(rows, data.targets, seed))
+    return (*findings, _duplicates(rows, held), _held_out_alike(data, rows, held), *_labels(rows, data.targets, seed))
 
 
 def _check_rows(data: Data) -> None:
@@ -182,20 +189,35 @@ def _check_rows(data: Data) -> None:
 
 
 def _duplicates(rows: np.ndarray, held: np.ndarray) -> Finding:
-    own, counts = np.unique([row.tobytes() for row in rows], return_counts=True)
-    twice = (counts - 1).sum() / len(rows)
-    known = set(own.tolist())
-    shared = sum(row.tobytes() in known for row in held)
-    words = (
-        f"{shared} of {len(held)} held-out rows are trained on too; of the training rows {twice:.1%} repeat another."
-    )
-    return Finding("duplicates", bool(shared / len(held) <= 2 * twice), words)
+    kind = np.result_type(rows, held)
+    own, other = ([row.tobytes() for row in part.astype(kind) + 0.0] for part in (rows, held))  # + 0.0: no -0.0
+    counts = collections.Counter(own)
+    again, shared = sum(count for count in counts.values() if count > 1), sum(row in counts for row in other)
+    twins = f"of the training rows {again / len(rows):.1%} have a twin"
+    words = f"{shared} of {len(held)} held-out rows are trained on too; {twins}."
+    return Finding("duplicates", _as_many_by_chance(shared, len(held), again, len(rows)) > 1e-4, words)
 
 
-def _held_out_alike(rows: np.ndarray, held: np.ndarray) -> Finding:
+def _as_many_by_chance(marked: int, count: int, others_marked: int, others: int) -> float:
+    """Give the probability of so many marked ones, or more, in the first part if all marks are dealt over both."""
+
+    def ways(n: int, k: int) -> float:
+        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+    total = marked + others_marked
+    possible = range(max(marked, total - others), min(total, count) + 1)
+    whole = ways(count + others, total)
+    return sum(math.exp(ways(count, k) + ways(others, total - k) - whole) for k in possible)
+
+
+def _held_out_alike(data: Data, rows: np.ndarray, held: np.ndarray) -> Finding:
     (mean, width), (held_mean, held_width) = ((part.mean(), part.std()) for part in (rows, held))
     near = abs(held_mean - mean) <= width / 2 and width / 2 <= held_width <= 2 * width
     words = f"Training numbers {mean:.2g} +- {width:.2g}, held out {held_mean:.2g} +- {held_width:.2g}."
+    classes, counts = np.unique(data.held_targets, return_counts=True)
+    for label, count in zip(classes, counts, strict=True):
+        if label not in data.targets and _as_many_by_chance(int(count), len(held), 0, len(rows)) <= 1e-4:
+            return Finding("held out", False, f"Class {label} has {count} rows held out and none to train on. {words}")
     return Finding("held out", bool(near), words)
 
 
@@ -229,14 +251,16 @@ def check_batch(script: Script, data: Data, *, classes: int, seed: int = 0, size
         repeats     the same question twice gets the same answer: logits, loss, gradient
         rows        what a row gives does not depend on the rows beside it
         mean        a batch joined to itself has the same loss
-        first loss  from ln C - 0.5 to what logits of deviation 2 give, and one deviation d of it over starts, as in
-                    `babysitting.first_loss_check`
-        slope       the loss changes along a random direction, in each parameter, as the gradient says, to 2%
-        downhill    a hundredth of the first step lowers the loss of its own batch
-        units       in each weight matrix but the last, at most a quarter of the rows has a gradient of 0, or that of
-                    another row, in all of the batch
+        first loss  from 0.5 below what guessing by the shares of the classes gives, to what logits of deviation 2 give
+                    and one deviation d of it over starts, as in `babysitting.first_loss_check`
+        slope       the loss changes along a random direction, in each parameter, as the gradient says, to 2%; or less
+                    by one factor in all, if the gradient is clipped to a length
+        downhill    a hundredth of the first step that moves lowers the loss of its own batch
+        units       in each weight matrix but the last, at most half of the rows have a gradient of 0, or that of
+                    another row, in all of eight batches, both at the start and after ten steps
 
-    Turn off dropout and augmentation for these, or let them draw the same noise each time.
+    Turn off dropout and augmentation for these, or let them draw the same noise from the same seed. Where another seed
+    gives another loss, "mean" and "downhill" compare means over 16 seeds, and say if these cannot tell.
 
     Args:
         script: The script; it is restarted.
@@ -259,11 +283,14 @@ def check_batch(script: Script, data: Data, *, classes: int, seed: int = 0, size
     x, y = data.inputs[:size], data.targets[:size]
     script.restart(seed)
     with np.errstate(all="ignore"):
-        found = [_repeats(script, x, y), _rows(script, x), _mean(script, x, y), _first_loss(script, x, y, classes)]
+        found = [_repeats(script, x, y), _rows(script, x)]
+        losses = [script.gradient(x, y, noise)[0] for noise in (0, 1)]
+        noises = range(1 if math.isclose(*losses, rel_tol=1e-4) else 16)
+        found += [_mean(script, x, y, noises), _first_loss(script, x, y, data.targets, classes)]
         found.append(_slope(script, x, y, np.random.default_rng(seed)))
-        found.append(_downhill(script, x, y))
+        found.append(_downhill(script, x, y, noises))
         script.restart(seed)
-        return (*found, _units(script, x, y))
+        return (*found, _units(script, data, size))
 
 
 def _check(script: Script, data: Data, classes: int) -> None:
@@ -299,25 +326,38 @@ def _rows(script: Script, x: np.ndarray) -> Finding:
     return Finding("rows", bool(apart <= 1e-4), words)
 
 
-def _mean(script: Script, x: np.ndarray, y: np.ndarray) -> Finding:
-    loss, _ = script.gradient(x, y)
-    doubled, _ = script.gradient(np.concatenate([x, x]), np.concatenate([y, y]))
-    words = f"A batch joined to itself has {doubled / loss:.2f} times its loss."
-    return Finding("mean", math.isclose(loss, doubled, rel_tol=1e-3), words)
+def _mean(script: Script, x: np.ndarray, y: np.ndarray, noises: range) -> Finding:
+    pairs = ((x, y), (np.concatenate([x, x]), np.concatenate([y, y])))
+    losses = np.array([[script.gradient(*pair, noise)[0] for noise in noises] for pair in pairs])
+    one, two = losses.mean(axis=1)
+    ratio = two / one
+    words = f"A batch joined to itself has {ratio:.{4 if abs(ratio - 1) < 0.01 else 2}f} times its loss."
+    if len(noises) == 1:
+        return Finding("mean", math.isclose(one, two, rel_tol=1e-3), words)
+    error = 4 * math.sqrt(losses.var(axis=1, ddof=1).sum() / len(noises)) / one
+    words = f"Noise is on. {words[:-1]}, +- {error:.2f}."
+    if error > 0.5:
+        return Finding("mean", True, f"Cannot tell. {words}")
+    return Finding("mean", bool(abs(ratio - 1) <= error + 1e-3), words)
 
 
-def _first_loss(script: Script, x: np.ndarray, y: np.ndarray, classes: int) -> Finding:
+def _first_loss(script: Script, x: np.ndarray, y: np.ndarray, targets: np.ndarray, classes: int) -> Finding:
     loss, _ = script.gradient(x, y)
     high = babysitting.expected_first_loss(classes, 2.0) + 2 * math.sqrt(3 * (classes - 1)) / classes
-    words = (
-        f"The first loss is {loss:.2f}; guessing gives {math.log(classes):.2f}, logits of deviation 2 up to {high:.2f}."
-    )
-    return Finding("first loss", math.log(classes) - 0.5 <= loss <= high, words)
+    guess, informed = math.log(classes), float(_informed_guess(targets).mean())
+    known = f", by the shares of the classes {informed:.2f}" if informed < guess - 0.1 else ""
+    words = f"The first loss is {loss:.2f}; guessing gives {guess:.2f}{known}, logits of deviation 2 up to {high:.2f}."
+    return Finding("first loss", max(0.0, informed - 0.5) <= loss <= high, words)
+
+
+def _informed_guess(targets: np.ndarray) -> np.ndarray:
+    """Give the loss on each row of one who knows the shares of the classes and nothing of the row."""
+    return -np.log(np.bincount(targets)[targets] / len(targets))
 
 
 def _slope(script: Script, x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> Finding:
     start, (_, grads) = script.parameters(), script.gradient(x, y)
-    worst, place = 0.0, ""
+    errors, shares = {"": 0.0}, []
     for name, value in start.items():
         if name not in grads:
             continue  # frozen
@@ -326,47 +366,112 @@ def _slope(script: Script, x: np.ndarray, y: np.ndarray, generator: np.random.Ge
         length = np.linalg.norm(grads[name])
         direction = direction / np.linalg.norm(direction) + (grads[name] / length if length > 0 else 0)
         said = float((grads[name] * direction).sum())
-        small = (1e-4 if value.dtype == np.float64 else 3e-3) * (np.linalg.norm(value) or 1.0)
-        losses = []
+        measured = _measured_slope(script, x, y, start, name, direction, said)
+        largest = max(abs(measured), abs(said))
+        if not largest <= 1e-4:
+            errors[name] = abs(measured - said) / largest
+            shares.append(said / measured if measured else math.inf)
+    script.load(start)
+    place = max(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])
+    words = f"Gradient and change of the loss differ by at most {errors[place]:.1%}" + (place and f", in {place}") + "."
+    one_factor = len(shares) > 1 and 0 < min(shares) <= max(shares) < min(1.0, 1.02 * min(shares))
+    if errors[place] <= 0.02 or not one_factor:
+        return Finding("slope", bool(errors[place] <= 0.02), words)
+    clipped = _same_length(script, x, y)
+    words = f"The gradient is {np.mean(shares):.2g} of the slope, in each parameter"
+    known = ", and as long for other rows: clipped, its direction is right."
+    return Finding("slope", clipped, words + (known if clipped else ": another loss is shown than differentiated."))
+
+
+def _measured_slope(
+    script: Script, x: np.ndarray, y: np.ndarray, start: Arrays, name: str, direction: np.ndarray, said: float
+) -> float:
+    """Give the change of the loss along a direction over a step, of three steps the one that fits best.
+
+    A long step runs over kinks of ReLU, a short one into rounding. A wrong gradient fits none of them.
+    """
+    value, best = start[name], math.nan
+    for share in (1e-4, 1e-5, 1e-6) if value.dtype == np.float64 else (3e-3, 1e-3, 3e-4):
+        small, losses = share * (np.linalg.norm(value) or 1.0), []
         for sign in (1, -1):
             script.load({**start, name: (value + sign * small * direction).astype(value.dtype)})
             losses.append(script.gradient(x, y)[0])
-        measured = (losses[0] - losses[1]) / (2 * small)
-        largest = max(abs(measured), abs(said))
-        error = abs(measured - said) / largest if largest > 1e-4 else 0.0
-        if not error <= worst:
-            worst, place = error, name
-    script.load(start)
-    words = f"Gradient and change of the loss differ by at most {worst:.1%}" + (f", in {place}." if place else ".")
-    return Finding("slope", bool(worst <= 0.02), words)
+        slope = (losses[0] - losses[1]) / (2 * small)
+        if not abs(slope - said) >= abs(best - said):
+            best = slope
+        if abs(best - said) <= 0.01 * abs(said):
+            break
+    return best
 
 
-def _downhill(script: Script, x: np.ndarray, y: np.ndarray) -> Finding:
+def _same_length(script: Script, x: np.ndarray, y: np.ndarray) -> bool:
+    """Say whether the gradients of a batch and of one of its halves are equally long, and none is longer."""
+    half = max(2, len(y) // 2)
+    whole, *parts = (
+        math.sqrt(sum(float((g * g).sum()) for g in script.gradient(x[rows], y[rows])[1].values()))
+        for rows in (slice(None), slice(half), slice(-half, None))
+    )
+    return bool(abs(max(parts) - whole) <= 1e-3 * whole)
+
+
+def _downhill(script: Script, x: np.ndarray, y: np.ndarray, noises: range) -> Finding:
     before = script.parameters()
-    loss = script.step(x, y)
-    after = script.parameters()
+    for _ in range(10):  # a warm-up begins with a step of 0
+        losses = np.array([script.gradient(x, y, noise)[0] for noise in noises])
+        script.step(x, y)
+        after = script.parameters()
+        if any((after[name] != value).any() for name, value in before.items()):
+            break
+    else:
+        return Finding("downhill", True, "Cannot tell: the first ten steps move nothing.")
     script.load({name: value + (after[name] - value) / 100 for name, value in before.items()})
-    change = script.gradient(x, y)[0] - loss
-    return Finding("downhill", bool(change < 0), f"A hundredth of the first step changes its loss by {change:.1e}.")
+    changes = np.array([script.gradient(x, y, noise)[0] for noise in noises]) - losses
+    words = f"A hundredth of the first step changes its loss by {changes.mean():.1e}."
+    if len(noises) == 1:
+        return Finding("downhill", bool(changes[0] < 0), words)
+    unsure = abs(changes.mean()) <= 4 * changes.std(ddof=1) / math.sqrt(len(noises))
+    words = f"{'Cannot tell, n' if unsure else 'N'}oise is on. {words}"
+    return Finding("downhill", bool(unsure or changes.mean() < 0), words)
 
 
-def _units(script: Script, x: np.ndarray, y: np.ndarray) -> Finding:
-    _, grads = script.gradient(x, y)
-    matrices = [name for name, value in grads.items() if value.ndim > 1][:-1]
-    useless = {name: _useless(grads[name].reshape(len(grads[name]), -1)) for name in matrices}
-    worst = max(useless, key=useless.get, default="")
-    share = useless.get(worst, 0.0)
+def _units(script: Script, data: Data, size: int) -> Finding:
+    places = [slice(a, a + size) for a in range(0, 8 * size, size) if a == 0 or len(data.targets) > a + 2]
+    batches = [(data.inputs[rows], data.targets[rows]) for rows in places]
+    useless = _without_use(script, batches, {})
+    if not useless:
+        return Finding("units", True, "There is one layer only.")
+    if max(mask.mean() for mask in useless.values()) > 0.5:
+        for step in range(10):
+            script.step(*batches[step % len(batches)])
+        useless = _without_use(script, batches, useless)
+    share, worst = max((mask.mean(), name) for name, mask in useless.items())
     words = f"{share:.0%} of the units of {worst} get no gradient, or that of another unit."
-    return Finding("units", share <= 0.25, words if worst else "There is one layer only.")
+    return Finding("units", bool(share <= 0.5), words)
 
 
-def _useless(rows: np.ndarray) -> float:
-    """Give the share of rows that are 0 or, to eight digits of the largest number, equal to one before them."""
+def _without_use(
+    script: Script, batches: list[tuple[np.ndarray, np.ndarray]], among: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Mark, in each weight matrix but the last, the rows that are of no use in any of the batches, of those given."""
+    found = dict(among)
+    for x, y in batches:
+        _, grads = script.gradient(x, y)
+        for name in [name for name, value in grads.items() if value.ndim > 1][:-1]:
+            found[name] = _useless(grads[name].reshape(len(grads[name]), -1)) & found.get(name, True)
+        if all(mask.mean() <= 0.5 for mask in found.values()):
+            break
+    return found
+
+
+def _useless(rows: np.ndarray) -> np.ndarray:
+    """Mark the rows that are 0 or, to eight digits of the largest number, equal to one before them."""
     largest = np.abs(rows).max()
     if not largest > 0:
-        return 1.0
-    different = np.unique(np.round(rows / largest, 8), axis=0)
-    return 1 - (different != 0).any(axis=1).sum() / len(rows)
+        return np.ones(len(rows), dtype=bool)
+    digits = np.round(rows / largest, 8)
+    useless = (digits == 0).all(axis=1)
+    _, first = np.unique(digits, axis=0, return_index=True)
+    return useless | ~np.isin(np.arange(len(rows)), first)
 
 
 # --- a tiny set, and a short training
@@ -377,14 +482,17 @@ def check_training(
 ) -> tuple[Finding, ...]:
     """Let a network learn twenty rows by heart, then train it for a moment, at five learning rates.
 
-        tiny set     with Adam in place of the script's optimizer, 20 rows reach a loss of 0.05 in 300 steps
+        tiny set     with Adam in place of the script's optimizer, 20 rows reach a loss of 0.05 in 300 steps; if labels
+                     are smoothed, as losses under other labels tell, 0.05 above the least that this allows
         moves        each parameter that has a gradient is changed by the script's own steps
-        rate         no rate a tenth or a hundredth as large ends below half the loss; and if the loss ends above
-                     0.95 ln C, no rate ten or a hundred times as large does
-        learns       the loss falls by more than its noise, and to below guessing
-        generalizes  held-out accuracy is above guessing by 4 deviations, and below that of training by at most 0.25
+        rate         no rate a tenth or a hundredth as large ends below half the loss; and if it does not learn, no rate
+                     ten to ten thousand times as large does
+        learns       the loss falls by more than its noise, and to below 0.95 of guessing
+        generalizes  held-out labels are more probable than all but 1% of 300 dealings of them, and held-out accuracy is
+                     below that of training by at most 0.25, or 0.15 and two standard errors
 
-    The short trainings draw the same batches. "Ends" is the mean loss of the last fifth.
+    The short trainings draw the same batches. "Ends" is the mean loss of the last fifth. Guessing is by the shares of
+    the classes, on the same batches.
 
     Args:
         script: The script; it is restarted.
@@ -407,21 +515,40 @@ def check_training(
     steps = checks.integer("steps", steps, at_least=10)
     batch_size = checks.integer("batch_size", batch_size, at_least=1, at_most=len(data.targets))
     with np.errstate(all="ignore"):
-        found = [_tiny_set(script, data, seed)]
-        ends, curves = {}, {}
-        for factor in (0.01, 0.1, 10.0, 100.0, 1.0):
-            script.restart(seed, factor)
-            start = script.parameters()
-            curves[factor] = _train(script, data, seed, steps, batch_size)
-            end = curves[factor][-max(1, steps // 5) :].mean()
-            ends[factor] = float(end) if np.isfinite(end) else math.inf
-        report = babysitting.training_report(curves[1.0], chance=math.log(classes))
-        learned = ends[1.0] < 0.95 * math.log(classes)
-        own = [_rate(ends, learned), _learns(ends[1.0], report, learned, classes), _generalizes(script, data)]
-        return (*found, _moves(script, data, start), *own)
+        tiny = _tiny_set(script, data, seed, classes)
+        script.restart(seed)
+        start = script.parameters()
+        ends, losses, guess = _sweep(script, data, seed, steps, batch_size)
+        report = babysitting.training_report(losses, chance=math.log(classes))
+        own = [_rate(ends, guess), _learns(ends[1.0], report, guess), _generalizes(script, data, seed)]
+        return (tiny, _moves(script, data, start), *own)
 
 
-def _tiny_set(script: Script, data: Data, seed: int) -> Finding:
+def _sweep(
+    script: Script, data: Data, seed: int, steps: int, batch_size: int
+) -> tuple[dict[float, float], np.ndarray, float]:
+    """Train at several factors of the learning rate, lastly at 1.
+
+    Returns:
+        Where each ends, the losses at 1, and where guessing by the shares of the classes would end.
+    """
+    last = slice(-max(1, steps // 5), None)
+
+    def end(factor: float) -> tuple[float, np.ndarray, float]:
+        script.restart(seed, factor)
+        losses, guesses = _train(script, data, seed, steps, batch_size)
+        mean = losses[last].mean()
+        return float(mean) if np.isfinite(mean) else math.inf, losses, float(guesses[last].mean())
+
+    ends = {factor: end(factor)[0] for factor in (0.01, 0.1, 10.0, 100.0)}
+    ends[1.0], losses, guess = end(1.0)
+    if ends[1.0] >= _LEARNED * guess and min(ends[10.0], ends[100.0]) >= ends[1.0] / 2:  # far too low?
+        ends |= {factor: end(factor)[0] for factor in (1000.0, 10000.0)}
+        end(1.0)
+    return ends, losses, guess
+
+
+def _tiny_set(script: Script, data: Data, seed: int, classes: int) -> Finding:
     x, y = data.inputs[:20], data.targets[:20]
     script.restart(seed)
 
@@ -430,21 +557,49 @@ def _tiny_set(script: Script, data: Data, seed: int) -> Finding:
         loss, grads = script.gradient(x, y)
         return loss, {name: grads.get(name, np.zeros_like(value)) for name, value in parameters.items()}
 
-    start, rule = script.parameters(), adaptive_methods.Adam(0.01)
-    report = babysitting.overfit_tiny_set(gradient, start, rule, steps=60, goal=0.05)
+    start, rule, goal = script.parameters(), adaptive_methods.Adam(0.01), 0.05
+    report = babysitting.overfit_tiny_set(gradient, start, rule, steps=60, goal=goal)
     if not report.passed:  # most that pass do so in the first sixty
-        report = babysitting.overfit_tiny_set(gradient, start, rule, steps=300, goal=0.05)
-    words = f"{len(y)} rows reach a loss of {np.nanmin(report.losses):.3f} in {len(report.losses) - 1} steps of Adam."
-    return Finding("tiny set", bool(report.passed), words)
+        report = babysitting.overfit_tiny_set(gradient, start, rule, steps=300, goal=goal)
+    least = np.nanmin(report.losses)
+    words = f"{len(y)} rows reach a loss of {least:.3f} in {len(report.losses) - 1} steps of Adam"
+    if report.passed or not (smoothing := _smoothing(script, x, classes)):
+        return Finding("tiny set", bool(report.passed), f"{words}.")
+    right, wrong = 1 - smoothing + smoothing / classes, smoothing / classes
+    floor = -right * math.log(right) - (classes - 1) * wrong * math.log(wrong)
+    words += f"; labels smoothed by {smoothing:.2f} allow {floor:.3f}."
+    return Finding("tiny set", bool(least <= floor + goal), words)
 
 
-def _train(script: Script, data: Data, seed: int, steps: int, batch_size: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    losses = np.empty(steps)
+def _smoothing(script: Script, x: np.ndarray, classes: int) -> float:
+    """Give the share by which the loss smooths labels, as two rows tell; 0 if it does not, or they differ.
+
+    With d_c the loss of a row under label c, and m the mean of all d_c, smoothing by e makes d_c the mixture of
+    -ln p_c, with weight 1 - e, and m. Probabilities add up to 1, so exp(-m - (d_c - m) / (1 - e)) do. That sum rises
+    with e.
+    """
+    found = []
+    for row in (x[:1], x[-1:]):
+        pair = np.repeat(row, 2, axis=0)  # batch norm refuses one row
+        losses = np.array([script.gradient(pair, np.full(2, label))[0] for label in range(classes)])
+        mean, low, high = losses.mean(), 0.0, 0.9
+        for _ in range(40):
+            middle = (low + high) / 2
+            whole = np.exp(-mean - (losses - mean) / (1 - middle)).sum()
+            low, high = (middle, high) if whole < 1 else (low, middle)
+        found.append(low)
+    return float(low) if 0.005 < low < 0.5 and abs(found[0] - found[1]) <= 0.01 * low else 0.0
+
+
+def _train(script: Script, data: Data, seed: int, steps: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Train, and give the loss of each batch, and of guessing by the shares of the classes on the same batch."""
+    generator, known = np.random.default_rng(seed), _informed_guess(data.targets)
+    losses, guesses = np.empty(steps), np.empty(steps)
     for step in range(steps):
         rows = generator.choice(len(data.targets), batch_size, replace=False)
         losses[step] = script.step(data.inputs[rows], data.targets[rows])
-    return losses
+        guesses[step] = known[rows].mean()
+    return losses, guesses
 
 
 def _moves(script: Script, data: Data, start: Arrays) -> Finding:
@@ -460,28 +615,41 @@ def _moves(script: Script, data: Data, start: Arrays) -> Finding:
     return Finding("moves", True, f"A step over what it moves: {listed}.")
 
 
-def _rate(ends: dict[float, float], learned: bool) -> Finding:
-    own, lower, higher = ends[1.0], min(ends[0.01], ends[0.1]), min(ends[10.0], ends[100.0])
+def _rate(ends: dict[float, float], guess: float) -> Finding:
+    own, lower = ends[1.0], min(ends[0.01], ends[0.1])
+    higher = min(end for factor, end in ends.items() if factor > 1)
     listed = ", ".join(f"{ends[factor]:.2g} at {factor:g}" for factor in sorted(ends))
     too_high = lower < own / 2 or not math.isfinite(own)
-    too_low = not learned and higher < own / 2
-    verdict = "too high: " if too_high else "too low: " if too_low else ""
+    too_low = own >= _LEARNED * guess and higher < own / 2
+    verdict = "too high: " if too_high else "too low, or the start too near 0: " if too_low else ""
     return Finding("rate", not (too_high or too_low), f"{verdict}loss {listed} times the learning rate.".capitalize())
 
 
-def _learns(end: float, report: babysitting.TrainingReport, learned: bool, classes: int) -> Finding:
-    passed = learned and not (report.not_finite or report.grew or report.flat)
-    words = f"The loss goes from {report.first:.2f} to {end:.2f}; guessing gives {math.log(classes):.2f}."
+def _learns(end: float, report: babysitting.TrainingReport, guess: float) -> Finding:
+    passed = end < _LEARNED * guess and not (report.not_finite or report.grew or report.flat)
+    words = f"The loss goes from {report.first:.2f} to {end:.2f}; guessing gives {guess:.2f}."
     return Finding("learns", bool(passed), words)
 
 
-def _generalizes(script: Script, data: Data) -> Finding:
-    pairs = ((data.inputs, data.targets), (data.held_inputs, data.held_targets))
-    own, held = ((script.logits(x).argmax(axis=1) == y).mean() for x, y in pairs)
-    chance = np.bincount(data.held_targets).max() / len(data.held_targets)
-    above = held > chance + 4 * math.sqrt(chance * (1 - chance) / len(data.held_targets))
-    words = f"Accuracy {own:.2f} on training rows, {held:.2f} held out; the largest class has {chance:.2f}."
-    return Finding("generalizes", bool(above and own - held <= 0.25), words)
+def _generalizes(script: Script, data: Data, seed: int) -> Finding:
+    outputs = [script.logits(x) for x in (data.inputs, data.held_inputs)]
+    targets = (data.targets, data.held_targets)
+    own, held = ((z.argmax(axis=1) == y).mean() for z, y in zip(outputs, targets, strict=True))
+    counts = np.bincount(data.held_targets)
+    largest = counts.max() / sum(counts)
+    words = f"Accuracy {own:.2f} on training rows, {held:.2f} held out; the largest class has {largest:.2f}."
+    if own - held > max(0.25, 0.15 + 2 * math.sqrt(held * (1 - held) / len(data.held_targets))):
+        return Finding("generalizes", False, words)
+    if math.lgamma(1 + sum(counts)) - sum(math.lgamma(1 + count) for count in counts) < math.log(100):
+        return Finding("generalizes", True, f"Cannot tell, too few rows or one class are held out. {words}")
+    z = outputs[1] - outputs[1].max(axis=1, keepdims=True)
+    scores = (z - np.log(np.exp(z).sum(axis=1, keepdims=True)))[:5000]
+    right, places = data.held_targets[:5000], np.arange(len(scores))
+    generator = np.random.default_rng(seed)
+    dealt = np.array([scores[places, generator.permutation(right)].mean() for _ in range(300)])
+    fits = (dealt >= scores[places, right].mean()).sum() <= 3
+    words += "" if fits else " Its outputs fit these labels no better than dealt ones."
+    return Finding("generalizes", bool(fits and np.isfinite(scores).all()), words)
 
 
 # --- all of it
@@ -490,7 +658,7 @@ def _generalizes(script: Script, data: Data) -> Finding:
 def checklist(
     script: Script, data: Data, *, classes: int, seed: int = 0, steps: int = 100, batch_size: int = 32
 ) -> tuple[Finding, ...]:
-    """Ask everything: `check_data`, `check_batch`, `check_training`, in this order. The first that fails names a fault.
+    """Ask everything: `check_data`, `check_batch`, `check_training`, in this order. Look where the first fails.
 
     Args:
         script: The script; it is restarted.

@@ -168,8 +168,8 @@ def stratified_order(
 
         the k-th example of class c, in random order, comes at the place (k + u_c) / n_c,  u_c uniform in [0, 1)
 
-    So a stretch of b examples out of N holds b n_c / N of class c, give or take less than some examples, where a plain
-    shuffle gives or takes the root of that number.
+    With C classes a stretch of b examples out of N holds b n_c / N of class c, give or take at most 1 + C n_c / N: two
+    if the classes are alike. A plain shuffle gives or takes about the root of b n_c / N.
 
     Args:
         labels: A class an example.
@@ -252,7 +252,8 @@ def noise_scale(gradients: Float[np.ndarray, "*runs examples parameters"]) -> No
         TypeError: If `gradients` does not hold floating-point numbers of at least 32 bits.
         ValueError: If there are fewer than two examples.
 
-    Source: McCandlish et al. (2018), the simple noise scale of section 2.2 with the estimators of appendix A.1.
+    Source: McCandlish et al. (2018), the simple noise scale; the estimators are the unbiased ones of a variance
+        and of a squared mean.
     """
     checks.rank("gradients", checks.at_least_single("gradients", gradients), at_least=2)
     checks.axis("gradients", gradients, -2, at_least=2, described="examples")

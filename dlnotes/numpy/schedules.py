@@ -486,7 +486,7 @@ def range_test(
     Raises:
         ValueError: If shapes do not fit or a number is out of range.
 
-    Source: Smith (2017).
+    Source: Smith (2017) for the idea, with rates that grow linearly; growth by a factor and smoothed losses came later.
     """
     count = checks.integer("number of rates", len(checks.rank("rates", rates, exactly=1)), at_least=2)
     checks.reals("rates", rates, above=0)

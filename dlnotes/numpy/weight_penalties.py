@@ -400,8 +400,10 @@ class ProximalL1(_Penalty):
 
         w <- S(w + update, learning_rate * strength)
 
-    After plain gradient descent this is proximal gradient descent (ISTA). After an optimizer that scales each weight's
-    step, as Adam does, it is another method: the threshold is not scaled with them.
+    After plain gradient descent this is proximal gradient descent (ISTA). Momentum beta makes the steps 1 / (1 - beta)
+    times as long and leaves the threshold: the run ends at the minimum of strength (1 - beta) * strength, so give
+    strength / (1 - beta). After an optimizer that scales each weight's step, as Adam does, it is another method: the
+    threshold is not scaled with them.
 
     Args:
         strength: At least 0: a number, one a run, or a function of the step that gives either.
@@ -437,6 +439,9 @@ class ProximalGroups(_Penalty):
     """Follow a step by `group_soft_threshold`, which sets whole units to exactly 0. It stands last in the chain.
 
         w_i <- S(w_i + update_i, learning_rate * strength)
+
+    After momentum beta give strength / (1 - beta), as to `ProximalL1`. A unit at 0 still gives its bias to the next
+    layer, through the activation; add that to the next bias before you take the unit out.
 
     Args:
         strength: At least 0: a number, one a run, or a function of the step that gives either.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from dlnotes import checks
 from dlnotes.torch import minibatch
@@ -39,6 +40,8 @@ class Standing(NamedTuple):
         losses: The loss of each step's whole batch before the step.
         module: The parameters, as `state_dict` gives them.
         optimizer: The optimizer's state, as `state_dict` gives it.
+        scheduler: The state of the rate's schedule likewise; empty without one.
+        batch_size: Examples in a batch of all processes together: `position` counts such batches.
         order: The order of the examples in this epoch.
         position: How many batches of this epoch have been used.
         generator: The state of the generator that shuffles.
@@ -48,6 +51,8 @@ class Standing(NamedTuple):
     losses: Float[Tensor, " step"]
     module: dict[str, Tensor]
     optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+    batch_size: int
     order: Int[Tensor, " examples"]
     position: int
     generator: Tensor
@@ -62,11 +67,13 @@ def process() -> tuple[int, int]:
 def group() -> Iterator[torch.device]:
     """Join the processes that `torchrun` started, give this one's device, and leave the group in the end.
 
-    The group is one of nccl where there are GPUs, one for each process, else of gloo. Without `torchrun` there is no
-    group, and one process.
+    The group is one of nccl if each process of this machine can have a GPU of its own, else one of gloo on CPUs. The
+    machines must have it alike. Without `torchrun` there is no group, and one process.
     """
-    on_gpu = torch.cuda.is_available()
+    on_gpu = torch.cuda.device_count() >= int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(device)
     if not distributed.is_torchelastic_launched():
         yield device
         return
@@ -108,7 +115,8 @@ def loss_and_backward(module: torch.nn.Module, loss: Loss, inputs: Tensor, targe
     the shards are not equal. All processes must call it together.
 
     Args:
-        module: The same in each process. The gradient is left in its parameters' `grad`.
+        module: The same in each process. The gradient is left in its parameters' `grad`; None, as PyTorch has it, where
+            the loss of no process needs the parameter, so that an optimizer does not let it decay.
         loss: The mean loss of outputs and targets.
         inputs: This process's shard, which may be empty.
         targets: Its targets.
@@ -122,24 +130,35 @@ def loss_and_backward(module: torch.nn.Module, loss: Loss, inputs: Tensor, targe
 
     Source: derived in minibatch#eq-parts.
     """
+    parameters = _parameters(module)
+    module.zero_grad()
+    own = parameters[0].new_zeros(())
+    if len(inputs):
+        own = loss(module(inputs), targets) * (len(inputs) / examples)
+        own.backward()
+    needed = [value.grad is not None for value in parameters]
+    pieces = [torch.zeros_like(value) if value.grad is None else value.grad for value in parameters]
+    summed = torch.cat([piece.reshape(-1) for piece in (*pieces, own.detach().to(pieces[0].dtype))])
+    if distributed.is_initialized():
+        by = torch.tensor(needed, dtype=torch.int32, device=summed.device)
+        distributed.all_reduce(summed)
+        distributed.all_reduce(by)
+        needed = by.tolist()
+    pieces = summed[:-1].split([value.numel() for value in parameters])
+    for value, piece, anywhere in zip(parameters, pieces, needed, strict=True):
+        value.grad = piece.view_as(value).clone() if anywhere else None
+    return summed[-1]
+
+
+def _parameters(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """Give the parameters that are trained."""
     parameters = [value for value in module.parameters() if value.requires_grad]
     dtypes = {value.dtype for value in parameters}
     if len(dtypes) != 1:
         raise ValueError(
             f"module must have parameters that require a gradient, of one dtype, got {sorted(map(str, dtypes))}"
         )
-    module.zero_grad()
-    own = parameters[0].new_zeros(())
-    if len(inputs):
-        own = loss(module(inputs), targets) * (len(inputs) / examples)
-        own.backward()
-    pieces = [torch.zeros_like(value) if value.grad is None else value.grad for value in parameters]
-    summed = torch.cat([piece.reshape(-1) for piece in (*pieces, own.detach().to(pieces[0].dtype))])
-    if distributed.is_initialized():
-        distributed.all_reduce(summed)
-    for value, piece in zip(parameters, summed[:-1].split([value.numel() for value in parameters]), strict=True):
-        value.grad = piece.view_as(value).clone()
-    return summed[-1]
+    return parameters
 
 
 def train(
@@ -152,6 +171,7 @@ def train(
     steps: int,
     batch_size: int,
     generator: torch.Generator,
+    scheduler: LRScheduler | None = None,
     checkpoint: Path | str | None = None,
     save_every: int = 100,
     progress: Callable | None = None,
@@ -161,9 +181,9 @@ def train(
         for each step: take a batch of the shuffled examples;  each process its shard;  add up the gradients;  step
 
     The optimizer belongs to PyTorch, and works in place. Before the first step the processes take over the parameters
-    of process 0. If the checkpoint is there, training goes on from it, to the bit as if it had never been stopped, if
-    there are as many processes as before. What draws random numbers of its own, such as dropout, is not in the
-    checkpoint.
+    of process 0. If the checkpoint is there, training goes on from it, to the bit as if it had never been stopped, on
+    the same machine and with as many processes as before; with the rate that the checkpoint holds. What draws random
+    numbers of its own, such as dropout, is not in the checkpoint, nor is what `progress` changes.
 
     Args:
         module: Without buffers: batch normalization would see one shard only.
@@ -174,66 +194,108 @@ def train(
         steps: Steps to take in all, those of the checkpoint included.
         batch_size: Examples in a batch of all processes together.
         generator: Of the CPU; shuffles the examples. That of process 0 counts.
+        scheduler: Of PyTorch and of this optimizer; sets the rate after each step, as a function of the step.
         checkpoint: A file in a folder that exists, which all processes can read. Process 0 writes it, whole or not at
             all, every `save_every` steps and at the end.
         save_every: Steps between savings, at least 1.
         progress: Called after each step as `progress(step, steps, loss)`, in each process.
 
     Returns:
-        The loss of each step's batch before the step.
+        The loss of each step's batch before the step, those of the checkpoint included.
 
     Raises:
         TypeError: If an argument is of a wrong kind.
-        ValueError: If the module has buffers, the checkpoint is of another training, or a number is out of range.
+        ValueError: If the module has buffers, the scheduler is of another optimizer, a number is out of range, or the
+            checkpoint is of another training: other examples, module, optimizer, scheduler or `batch_size`.
 
     Source: definition.
     """
-    buffers = [name for name, _ in module.named_buffers()]
-    if buffers:
-        raise ValueError(f"module must have no buffers, got {buffers[0]}: each process would have its own")
+    _check_parts(module, optimizer, scheduler, generator)
     steps = checks.integer("steps", steps, at_least=0)
     save_every = checks.integer("save_every", save_every, at_least=1)
-    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    batch_size = checks.integer("batch_size", batch_size, at_least=1)
+    per_epoch = minibatch.batches_per_epoch(len(inputs), batch_size)
     rank, processes = process()
     path = None if checkpoint is None else _file(checkpoint)
-    standing = _begin(module, optimizer, len(inputs), generator, path)
+    standing = _begin(module, optimizer, scheduler, len(inputs), batch_size, generator, path)
     step, order, position = standing.step, standing.order, standing.position
-    losses = [*standing.losses]
-    per_epoch = minibatch.batches_per_epoch(len(inputs), batch_size)
+    losses = [*standing.losses.to(_parameters(module)[0].device)]  # a checkpoint is read onto the CPU
     while step < steps:
         if position == per_epoch or not len(order):
             order, position = _from_first(minibatch.shuffled_order(len(inputs), generator)), 0
         batch = order[position * batch_size : (position + 1) * batch_size]
         own = shard(batch, rank, processes).to(inputs.device)
         losses.append(loss_and_backward(module, loss, inputs[own], targets[own], len(batch)))
-        optimizer.step()
+        _step(optimizer, scheduler)
         step, position = step + 1, position + 1
         if progress is not None:
             progress(step, steps, losses[-1])
-        if path is not None and rank == 0 and (step % save_every == 0 or step == steps):
-            states = module.state_dict(), optimizer.state_dict()
-            _save(path, Standing(step, torch.stack(losses), *states, order, position, generator.get_state()))
+        if path and rank == 0 and (step % save_every == 0 or step == steps):
+            place = batch_size, order, position, generator.get_state()
+            _save(path, Standing(step, torch.stack(losses), *_states(module, optimizer, scheduler), *place))
     return torch.stack(losses) if losses else torch.zeros(0)
+
+
+def _step(optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None) -> None:
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
+
+
+def _check_parts(
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: LRScheduler | None,
+    generator: torch.Generator,
+) -> None:
+    buffers = [name for name, _ in module.named_buffers()]
+    if buffers:
+        raise ValueError(f"module must have no buffers, got {buffers[0]}: each process would have its own")
+    checks.instance("generator", generator, torch.Generator, "a torch Generator")
+    if scheduler is None:
+        return
+    checks.instance("scheduler", scheduler, LRScheduler, "a scheduler of PyTorch")
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError("scheduler must set the rate by the step, got ReduceLROnPlateau, which needs a loss")
+    if scheduler.optimizer is not optimizer:
+        raise ValueError("scheduler must be one of the optimizer, got one of another")
+
+
+def _states(
+    module: torch.nn.Module, optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None
+) -> tuple[dict, dict, dict]:
+    """Give what a checkpoint holds of the three."""
+    return module.state_dict(), optimizer.state_dict(), {} if scheduler is None else scheduler.state_dict()
 
 
 def _begin(
     module: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
+    scheduler: LRScheduler | None,
     examples: int,
+    batch_size: int,
     generator: torch.Generator,
     path: Path | None,
 ) -> Standing:
     """Go on from the checkpoint, if there is one, and let all processes have the parameters of the first."""
-    standing = Standing(0, torch.zeros(0), {}, {}, torch.zeros(0, dtype=torch.int64), 0, generator.get_state())
+    nothing = torch.zeros(0, dtype=torch.int64)
+    standing = Standing(0, torch.zeros(0), {}, {}, {}, batch_size, nothing, 0, generator.get_state())
     if path is not None and path.exists():
         standing = load(path)
         if len(standing.order) not in (0, examples):
             raise ValueError(f"checkpoint must be of {examples} examples, got one of {len(standing.order)}")
+        if standing.batch_size != batch_size:
+            raise ValueError(f"checkpoint must be of batch_size {batch_size}, got one of {standing.batch_size}")
+        if bool(standing.scheduler) != (scheduler is not None):
+            wanted, got = ("without", "with") if scheduler is None else ("with", "without")
+            raise ValueError(f"checkpoint must be of a training {wanted} a scheduler, got one {got}")
         try:
             module.load_state_dict(standing.module)
             optimizer.load_state_dict(standing.optimizer)
         except (RuntimeError, ValueError, KeyError) as error:
             raise ValueError(f"checkpoint must be of this module and optimizer, got {path}") from error
+        if scheduler is not None:
+            scheduler.load_state_dict(standing.scheduler)
         generator.set_state(standing.generator)
     for value in module.parameters():
         _from_first(value.detach())
@@ -290,7 +352,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path, help="where to save, and to go on from")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--rate", type=float, default=0.1, help="of a new run; a checkpoint keeps its own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=100)
     given = parser.parse_args(arguments)

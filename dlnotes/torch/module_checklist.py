@@ -38,8 +38,9 @@ def cross_entropy_backward(module: nn.Module, inputs: Tensor, targets: Tensor) -
 class ModuleScript:
     """What the checklist asks, asked of a module.
 
-    It is judged in `eval` mode and trained in `train` mode, but its dropout layers are off in both, because the checks
-    compare losses. What else draws random numbers draws the same for each gradient; Torch's own state is put back.
+    It is judged in `eval` mode and trained in `train` mode, but layers such as `nn.Dropout` are off in both, because
+    the checks compare losses. Other noise, as of `functional.dropout`, of attention or between the layers of `nn.LSTM`,
+    stays on: a gradient draws it with the seed it is given, a step from Torch's own state, which gradients leave alone.
     Arrays that come and go are NumPy's.
 
     Args:
@@ -106,11 +107,11 @@ class ModuleScript:
             if isinstance(layer, _DROPOUT):
                 layer.eval()
 
-    def gradient(self, inputs: Any, targets: Any) -> tuple[float, dict[str, Any]]:
-        """Give loss and gradient as training has them; what has no gradient is left out."""
+    def gradient(self, inputs: Any, targets: Any, noise: int = 0) -> tuple[float, dict[str, Any]]:
+        """Give loss and gradient as training has them, noise drawn with this seed; what has no gradient is left out."""
         self._train_without_dropout()
         with torch.random.fork_rng():
-            torch.manual_seed(0)
+            torch.manual_seed(noise)
             loss = self.backward(self.module, *self._tensors(inputs, targets))
         grads = {name: value.grad for name, value in self._named().items() if value.grad is not None}
         return float(loss.detach()), {name: grad.cpu().numpy().copy() for name, grad in grads.items()}

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from dlnotes.book import drawing, figure_forms, layout, redrawing, runtime
-from dlnotes.figures import changes
+from dlnotes.figures import changes, ranges
 from tests import laws
 
 BOOK = layout.find()
@@ -32,7 +32,7 @@ def test_every_argument_has_a_range_that_holds_the_books_number_and_the_first(fi
         assert allowed[field["name"]].holds(field["first"]), field
 
 
-@pytest.mark.parametrize("table", [changes.OWN, changes.HELD, changes.SMALLER])
+@pytest.mark.parametrize("table", [ranges.OWN, changes.HELD, changes.SMALLER])
 def test_the_tables_name_figures_and_arguments_that_there_are(table):
     known = {str(figure): figure_forms.parameters(BOOK, figure) for figure in FIGURES}
     named = {(figure, name) for figure, given in table.items() for name in given}
@@ -41,9 +41,9 @@ def test_the_tables_name_figures_and_arguments_that_there_are(table):
 
 def test_no_range_is_for_nothing():
     used = {(str(figure), field["name"]) for figure in FIGURES for field in figure_forms.form(BOOK, figure)["fields"]}
-    common = {name for figure, name in used if name not in changes.OWN.get(figure, {})}
-    assert common == set(changes.RANGES)
-    tables = (changes.OWN, changes.SMALLER)
+    common = {name for figure, name in used if name not in ranges.OWN.get(figure, {})}
+    assert common == set(ranges.RANGES)
+    tables = (ranges.OWN, changes.SMALLER)
     assert used >= {(figure, name) for table in tables for figure, given in table.items() for name in given}
 
 
@@ -55,9 +55,9 @@ def test_an_argument_without_a_range_is_named():
 @pytest.mark.parametrize(
     ("allowed", "good", "bad"),
     [
-        (changes.Range(2, 9, ""), [2, 9, 3.0], [1, 10, 2.5]),
-        (changes.Range(0, 1, "", whole=False), [0, 0.5], [-0.1, 1.1]),
-        (changes.Range(2, 9, "", counts=(1, 2)), [(2,), (2, 9)], [(), (2, 3, 4), (2, 10), (2.5,)]),
+        (ranges.Range(2, 9, ""), [2, 9, 3.0], [1, 10, 2.5]),
+        (ranges.Range(0, 1, "", whole=False), [0, 0.5], [-0.1, 1.1]),
+        (ranges.Range(2, 9, "", counts=(1, 2)), [(2,), (2, 9)], [(), (2, 3, 4), (2, 10), (2.5,)]),
     ],
 )
 def test_a_range_holds_what_it_says(allowed, good, bad):

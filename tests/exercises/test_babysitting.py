@@ -15,6 +15,10 @@ def _leaked_by_bytes(train, held_out):
     return sum(row.tobytes() in known for row in held_out) / len(held_out)
 
 
+def _leaked_sets(train, held_out):
+    return len({row.tobytes() for row in train} & {row.tobytes() for row in held_out})
+
+
 @pytest.mark.parametrize(
     ("checker", "answer"),
     [
@@ -26,6 +30,7 @@ def _leaked_by_bytes(train, held_out):
         ("leaked", _leaked_by_bytes),
         ("leaked", lambda train, held: np.array([any((row == own).all() for own in train) for row in held]).mean()),
         ("balanced_ratio", lambda ratio, decay: np.float32(ratio * ratio / decay / 2)),
+        ("balanced_ratio", lambda ratio, decay: (1 - math.sqrt(1 - ratio**2)) / decay),
     ],
 )
 def test_right_answers_in_other_forms_pass(checker, answer, capsys):
@@ -53,6 +58,7 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
         ("leaked", lambda train, held: _leaked_by_bytes(held, train), "training rows"),
         ("leaked", lambda train, held: sum((held == row).all(axis=1).sum() for row in train) / len(held), "twice"),
         ("leaked", lambda train, held: _leaked_by_bytes(train, held) * len(held), "how many"),
+        ("leaked", lambda train, held: _leaked_sets(train, held) / len(held), "counts twice"),
         ("balanced_ratio", lambda ratio, decay: ratio / 2 / decay, "square"),
         ("balanced_ratio", lambda ratio, decay: ratio**2 / decay, "2 is missing"),
         ("balanced_ratio", lambda ratio, decay: 2 * ratio**2 / decay, "it divides"),

@@ -60,6 +60,15 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
     assert capsys.readouterr().out.startswith("Right")
 
 
+@pytest.mark.parametrize(("checker", "answer"), [("stop_step", _stop), ("bias_and_variance", _parts)])
+def test_a_tensor_may_stand_for_a_pair(checker, answer, capsys):
+    torch = pytest.importorskip("torch")
+    getattr(exercises, f"check_{checker}")(
+        lambda *given: answer(*given, form=lambda *pair: torch.tensor(pair, dtype=torch.float64))
+    )
+    assert capsys.readouterr().out.startswith("Right")
+
+
 @pytest.mark.parametrize(
     ("checker", "answer", "told"),
     [
@@ -70,6 +79,14 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
         ("stop_step", _against_the_last, "not with the loss before"),
         ("stop_step", lambda losses, patience: _stop(losses, patience + 1), "not one later"),
         ("stop_step", lambda *given: _stop(*given, better=lambda loss, best: loss <= best), "equal loss"),
+        ("stop_step", lambda losses, patience: (len(losses), 1 + int(np.argmin(losses))), "used up"),
+        ("stop_step", lambda losses, patience: _stop(losses, max(patience - 1, 1)), "too few"),
+        ("stop_step", lambda *given: _stop(*given, form=lambda end, best: (end - 1, best)), "end is counted"),
+        (
+            "stop_step",
+            lambda losses, patience: _stop(losses, patience, form=lambda end, best: (end, losses[best - 1])),
+            "not its loss",
+        ),
         ("stop_step", lambda losses, patience: None, "nothing yet"),
         ("bias_and_variance", lambda fits, target: (0.0, fits.var(0).mean()), "one less"),
         ("bias_and_variance", lambda fits, target: (0.0, fits.var(1, ddof=1).mean()), "rows"),
@@ -80,6 +97,21 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
             "take that away",
         ),
         ("bias_and_variance", lambda *given: _parts(*given)[::-1], "first"),
+        (
+            "bias_and_variance",
+            lambda *given: _parts(*given, form=lambda bias, variance: (max(bias, 0), variance)),
+            "negative",
+        ),
+        (
+            "bias_and_variance",
+            lambda fits, target: (
+                np.maximum(np.square(fits.mean(0) - target) - fits.var(0, ddof=1) / len(fits), 0).mean(),
+                fits.var(0, ddof=1).mean(),
+            ),
+            "negative",
+        ),
+        ("bias_and_variance", lambda fits, target: (_parts(fits, target)[0], fits.std(0, ddof=1).mean()), "deviation"),
+        ("bias_and_variance", lambda fits, target: (_parts(fits, target)[0], fits.var(ddof=1)), "whole table"),
         ("variance_of_fit", lambda p, n, noise: noise**2 * p / n, "new inputs"),
         ("variance_of_fit", lambda p, n, noise: noise**2 * p / (n - p) if p < n else np.inf, "one less"),
         ("variance_of_fit", lambda p, n, noise: noise * p / (n - p - 1) if p < n - 1 else np.inf, "square"),
@@ -99,6 +131,8 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
         ("steps_like_ridge", lambda strength, rate: 1 / (2 * strength * rate), "cancel"),
         ("steps_like_ridge", lambda strength, rate: strength * rate, "fewer steps"),
         ("steps_like_ridge", lambda strength, rate: 1 / (strength * rate) + 1e-3, "not"),
+        ("steps_like_ridge", lambda strength, rate: max(1, int(1 / strength / rate + 1e-9)), "nearest"),
+        ("steps_like_ridge", lambda strength, rate: max(1, int(np.ceil(1 / strength / rate - 1e-9))), "nearest"),
         ("steps_like_ridge", lambda strength, rate: round(1 / (strength * rate)), "At least one"),
     ],
 )

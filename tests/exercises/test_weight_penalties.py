@@ -33,7 +33,12 @@ def _in_place(x, t):
         (exercises.check_library_strengths, lambda strength, n: [n * strength, strength]),
         (exercises.check_library_strengths, lambda strength, n: (np.array(n * strength), np.float32(strength))),
         (exercises.check_decay_for_run, lambda rate, steps, left: (1 - left ** (1 / steps)) / rate),
+        (exercises.check_library_strengths, lambda strength, n: np.array([n * strength, strength])),
         (exercises.check_decay_for_run, lambda rate, steps, left: -math.expm1(math.log(left) / steps) / rate),
+        (
+            exercises.check_decay_for_run,
+            lambda rate, steps, left: (1 - np.float32(left) ** np.float32(1 / steps)) / np.float32(rate),
+        ),
     ],
 )
 def test_right_answers(check, answer, capsys):
@@ -58,11 +63,19 @@ def test_right_answers(check, answer, capsys):
         (exercises.check_strength_for_share, lambda h, s: h / s, "take h off"),
         (exercises.check_strength_for_share, lambda h, s: 1 / s - 1, "curvature is missing"),
         (exercises.check_strength_for_share, lambda h, s: -h, "nothing can be said"),
+        (exercises.check_strength_for_share, lambda h, s: h * s, "no strength"),
+        (exercises.check_strength_for_share, lambda h, s: -h * (1 - s) / s, "A strength is positive"),
+        (exercises.check_proximal_step, lambda x, t: abs(x) - t, "sign is lost, and"),
         (exercises.check_library_strengths, lambda strength, n: (strength, strength), "the rows count"),
         (exercises.check_library_strengths, lambda strength, n: (strength, n * strength), "other order"),
         (exercises.check_library_strengths, lambda strength, n: (strength / n, strength), "Upside down"),
-        (exercises.check_library_strengths, lambda strength, n: (2 * n * strength, strength), "dividing by 2n"),
-        (exercises.check_library_strengths, lambda strength, n: (n * strength / 2, strength), "Both halves"),
+        (exercises.check_library_strengths, lambda strength, n: (2 * n * strength, strength), "takes this 2 away"),
+        (exercises.check_library_strengths, lambda strength, n: (-n * strength, strength), "A strength is positive"),
+        (exercises.check_library_strengths, lambda strength, n: (n * strength, -strength), "A strength is positive"),
+        (exercises.check_library_strengths, lambda strength, n: (n * strength, 2 * n * strength), "no rows and no 2"),
+        (exercises.check_library_strengths, lambda strength, n: (n * strength, strength / n), "rows do not count"),
+        (exercises.check_library_strengths, lambda strength, n: np.float64(strength), "must be a pair"),
+        (exercises.check_library_strengths, lambda strength, n: (n * strength / 2, strength), "half of the penalty"),
         (exercises.check_library_strengths, lambda strength, n: (n * strength, n * strength), "a mean already"),
         (exercises.check_library_strengths, lambda strength, n: (n * strength, strength / 2), "no half"),
         (exercises.check_library_strengths, lambda strength, n: n * strength, "must be a pair"),
@@ -71,6 +84,8 @@ def test_right_answers(check, answer, capsys):
         (exercises.check_decay_for_run, lambda rate, steps, left: (1 - left) / (rate * steps), "powers, no sum"),
         (exercises.check_decay_for_run, lambda rate, steps, left: 1 - left ** (1 / steps), "divide by the rate"),
         (exercises.check_decay_for_run, lambda rate, steps, left: (1 - left) / rate, "for one step"),
+        (exercises.check_decay_for_run, lambda rate, steps, left: (1 + left ** (1 / steps)) / rate, "leaves"),
+        (exercises.check_decay_for_run, lambda rate, steps, left: 1e300, "leaves inf"),
     ],
 )
 def test_slips_get_their_reason(check, answer, words):

@@ -67,6 +67,22 @@ def test_what_the_author_of_a_fault_sees() -> None:
     assert [later.count(said) for said in ("nothing", "does not learn")] == [5, 5]
 
 
+def test_the_accuracies_behind_what_the_author_sees() -> None:
+    by_name = {fault.words: fault for fault in faults.TEN}
+
+    def accuracy(words: str, steps: int) -> float:
+        made, rows = faults.planted(by_name[words], 0) if words else (faults.script(), faults.data(0))
+        made.restart(0)
+        generator = np.random.default_rng(0)
+        for _ in range(steps):
+            batch = generator.choice(len(rows.targets), 32, replace=False)
+            made.step(rows.inputs[batch], rows.targets[batch])
+        return round(float((made.logits(rows.inputs).argmax(axis=1) == rows.targets).mean()), 2)
+
+    assert [accuracy(words, 60) for words in ("", "layer left out")] == [0.88, 0.73]
+    assert [accuracy(words, 300) for words in ("softmax twice", "gradient not zeroed")] == [0.67, 0.39]
+
+
 # --- seven decades
 
 
@@ -106,6 +122,21 @@ def test_late_the_loss_rises_and_accuracy_stays() -> None:
     assert shown.late_loss[0, -1] > 1.3
     best = shown.late_loss[1].argmin()
     assert [round(shown.late_accuracy[1, place].item(), 2) for place in (best, -1)] == [0.87, 0.86]
+
+
+def test_with_right_labels_the_late_loss_hardly_rises() -> None:
+    settings = {"optimizer": figures.minibatch.SGD(0.3), "steps": 2000, "measure_every": 50}
+    _steps, loss, _right = figures._watched(5, 0, 200, 0.0, 1.0, **settings)
+    rise = np.median(loss[:, -1] / loss[:, 1:].min(1))
+    assert round(rise.item(), 2) == 1.04
+
+
+def test_tanh_does_not_stand_still_at_a_high_rate() -> None:
+    losses, found = ratios.watched(ratios.SETTINGS[2], np.array([1.0, 3.0, 10.0]), 200, 3)
+    ends = np.median(losses[..., -40:].mean(-1), axis=-1)
+    assert ends.round().tolist() == [18, 70, 231]
+    assert found[..., -20:].max((1, 2, 3)).min() > 0.5
+    assert losses[..., :10].max((1, 2)).min() > 12
 
 
 @pytest.mark.parametrize("rate", [0.0005, 0.002])

@@ -42,7 +42,7 @@ SABOTAGE = {
     "inverted-dropout": Patch(KERNELS, "dropout", without_scaling),
     "dropout-backward": Patch(KERNELS, "dropout_backward", without_scaling),
     "mask-threshold": Patch(KERNELS, "dropout_mask", below_is_dropped),
-    "dropout-keeps-cost": Patch(KERNELS, "linear_dropout_penalty", lambda weight, x, p: 0.0),
+    "dropout-keeps-cost": Patch(KERNELS, "dropout", nothing),
     "dropout-only-deep": Patch(KERNELS, "dropout", without_scaling),
     "dropout-equalizes": Patch(KERNELS, "dropout", nothing),
 }

@@ -19,7 +19,8 @@ def about_the_target(predictions, target):
 
 def from_the_first(examples, generator, *, runs=()):
     """Shuffle the first fifty examples only, over and over."""
-    return np.tile(generator.permutation(min(examples, 50)), -(-examples // 50))[:examples]
+    order = np.tile(generator.permutation(min(examples, 50)), -(-examples // 50))[:examples]
+    return np.broadcast_to(order, (*runs, examples))
 
 
 class LastIsBest(overfitting.EarlyStopping):

@@ -15,28 +15,24 @@ HOME_OF = {
         "orthogonal initialisation",
     ],
     "adaptive_methods": ["adam epsilon", "adamw", "rmsprop"],
+    "babysitting": ["loss not decreasing", "sanity checks", "duplicates in test set"],
     "conditioning": ["condition number", "sharpness", "newton"],
+    "dropout": ["dropout still on", "variance shift", "mc dropout"],
+    "ensembles": ["snapshot ensemble", "expected calibration error", "temperature scaling"],
     "gradient_clipping": ["clip_grad_norm", "clip gradients", "gradient clipping"],
+    "minibatch": ["batch size", "gradient accumulation", "torchrun"],
     "minima_saddles": ["local minima", "saddle point", "plateau"],
     "momentum": ["nesterov", "heavy ball", "polyak"],
     "objective": ["softmax gradient", "log-sum-exp", "cross entropy"],
+    "overfitting": ["validation loss increasing", "early stopping", "double descent", "regularisation"],
     "preprocessing": ["whitening", "pca", "standardise"],
+    "schedules": ["cosine annealing", "warmup", "learning rate finder"],
     "symmetry_breaking": ["why zero init bad", "all weights the same"],
     "vanishing_exploding": ["loss is NaN", "vanishing gradient", "exploding gradients", "learning rate too high"],
+    "weight_penalties": ["weight decay", "soft threshold", "lasso"],
 }
-# What no chapter is written for yet leads to the functions.
-REFERENCE_OF = {
-    "ensembles": ["snapshot ensemble"],
-    "hyperparameter_search": ["successive halving"],
-}
-# Nor for this, where the ledger has what the notes say.
-LEDGER_OF = {"": ["regularisation"]}
-WANTED = {
-    query: f"{folder}/{name}"
-    for folder, names in (("chapters", HOME_OF), ("api", REFERENCE_OF), ("claims", LEDGER_OF))
-    for name, queries in names.items()
-    for query in queries
-}
+WANTED = {query: f"chapters/{name}" for name, queries in HOME_OF.items() for query in queries}
+
 
 
 def first_results(page, queries) -> dict[str, list[str]]:

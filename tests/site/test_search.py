@@ -33,7 +33,6 @@ HOME_OF = {
 WANTED = {query: f"chapters/{name}" for name, queries in HOME_OF.items() for query in queries}
 
 
-
 def first_results(page, queries) -> dict[str, list[str]]:
     """Ask each query and give the addresses of the first three results."""
     field = page.locator("[data-md-component=search-query]")

@@ -452,3 +452,9 @@ def test_first_loss_is_near_chance_within_a_tenth():
     check = lambda away: babysitting.first_loss_check(np.array([np.log(10) + away, 4.0]), (0.0, 1.0), 10)  # noqa: E731
     assert check(0.09).near_chance
     assert not check(0.15).near_chance
+
+
+@pytest.mark.parametrize(("last", "low", "high"), [(1.0, 0.0004, 0.001), (0.1, 0.0015, 0.003), (10.0, 0.0015, 0.003)])
+def test_alarms_come_twice_as_often_where_the_noise_changes_tenfold(last, low, high):
+    values = np.random.default_rng(0).normal(size=(100_000, 8)) * np.geomspace(1, last, 8)
+    assert low < np.mean(babysitting.rise_probability(values) <= 0.001) < high

@@ -285,8 +285,9 @@ def rise_probability(values: Float[np.ndarray, "*runs values"]) -> Float[Array, 
 
         P(inversions of a random order <= inversions),    inversions = how many pairs i < j have v_i > v_j
 
-    Whatever the noise, all orders of independent values are equally likely, so a rule that speaks where this is at most
-    q is wrong with probability at most q. That is Kendall's test of a trend. A tie counts as half an inversion.
+    All orders of values drawn independently from one distribution are equally likely, whichever it is, so a rule that
+    speaks where this is at most q is wrong with probability at most q. That is Kendall's test of a trend. A tie counts
+    as half an inversion.
 
     Args:
         values: In the order of time, at least one. Neighbors must not depend on each other: of a curve, take means of
@@ -319,7 +320,8 @@ def higher_probability(
 
         P(pairs of a random division <= pairs),    pairs = how many pairs have before_i > after_j
 
-    It is the test of Mann and Whitney, right for any noise as `rise_probability` is. A tie counts as half a pair.
+    It is the test of Mann and Whitney, right for any one distribution as `rise_probability` is. A tie counts as half
+    a pair.
 
     Args:
         before: At least one value.

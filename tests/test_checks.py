@@ -23,6 +23,7 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 FLOATS = np.array([0.5, 1.0])
 WHOLE = np.array([0, 2])
 GRID = np.zeros((2, 3, 4))
+OBJECTS = np.array([object(), object(), object()])
 SYMMETRIC = np.array([[2.0, 1.0], [1.0, 3.0]])
 NAN = float("nan")
 OF_RUNS = "a number, or an array of the shape of the runs, {}, or of their first axes"
@@ -45,6 +46,8 @@ PASSES = [
     ("one_a_run", 0.5, (2,), {"above": 0}),
     ("one_a_run", FLOATS, (2,), {"above": 0}),
     ("one_a_run", np.array(0.5), (2,)),
+    ("distinct", OBJECTS, "one object for each run"),
+    ("distinct", OBJECTS[:0], "one object for each run"),
     ("leading_axes", GRID, (2, 3), {"of": "runs"}),
     ("leading_axes", GRID, (), {"of": "runs"}),
     ("first_axes_of_runs", FLOATS, (2, 3)),
@@ -262,6 +265,7 @@ REFUSALS = [
         "an array of shape (2, 3), or of its last axes from (3,) on, as x has",
         "shape (1, 3)",
     ),
+    ("distinct", OBJECTS[[0, 1, 0]], "one object for each run", ValueError, "one object for each run", "2 in 3 places"),
     ("same_shape", FLOATS, "other", GRID, ValueError, "of the shape of other, (2, 3, 4)", "shape (2,)"),
     ("same_names", {"a": 1}, "other", {"b": 1}, ValueError, "of the names of other, ['b']", "names ['a']"),
     ("same_names", [1], "other", {"b": 1}, TypeError, "a mapping from names to arrays", "a list"),

@@ -107,7 +107,8 @@ def test_users_of_a_module_are_found():
     assert {"network", "conditioning", "gradient_checking"} <= set(users)
     assert "objective" not in users
     assert run.dependents(ROOT, "schedules") == ["adaptive_methods", "training"]  # by their tests alone
-    assert run.dependents(ROOT, "babysitting") == []
+    assert run.dependents(ROOT, "babysitting") == ["checklist"]
+    assert run.dependents(ROOT, "checklist") == []
 
 
 # Mistakes that texts and courses make, and the test that catches each.

@@ -67,7 +67,7 @@ def too_wide(page) -> list[str]:
         """() => [...document.querySelectorAll('.md-content *')].filter(e => {
             if (getComputedStyle(e).position === 'absolute') return false;
             if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
-            for (let p = e.parentElement; p; p = p.parentElement)
+            for (let p = e.parentElement; p !== document.body; p = p.parentElement)
               if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(p).overflowX)) return false;
             return true;
         }).map(e => e.className || e.tagName)"""
@@ -105,5 +105,5 @@ def test_what_does_not_fit_is_found(visit):
     page = visit("")
     page.evaluate(SETTLED)
     assert not unfit(page, WIDE)
-    page.evaluate("document.querySelector('.md-content article > p').style.width = '2000px'")
+    page.evaluate("document.querySelector('.md-content article > p').style.minWidth = '2000px'")
     assert unfit(page, WIDE)

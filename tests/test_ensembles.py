@@ -309,3 +309,79 @@ def test_weights_under_other_names_are_refused():
         state = averaging.init({"w": np.ones(2)})
         with pytest.raises(ValueError, match=r"params must be of the names of state.average, \['w'\], got"):
             averaging.update({"v": np.ones(2)}, state)
+
+
+def test_a_warm_up_forgets_the_start():
+    visited = weights_along_the_way(9)
+    kept = {}
+    for warm_up in (0.0, 1.0, 9.0):
+        averaging = ensembles.ExponentialWeightAverage(0.999, warm_up)
+        state, own = averaging.init(visited[0]), averaging.init({"w": np.ones(1)})
+        for params in visited[1:]:
+            state = averaging.update(params, state)
+            own = averaging.update({"w": np.zeros(1)}, own)
+        kept[warm_up] = float(own.average["w"][0])
+        if warm_up == 1:  # all alike
+            mean = np.mean([params["w"] for params in visited], axis=0)
+            np.testing.assert_allclose(state.average["w"], mean, rtol=1e-12)
+    assert kept[0.0] == pytest.approx(0.999**8)
+    assert kept[1.0] == pytest.approx(1 / 9)
+    assert kept[9.0] == pytest.approx(np.prod([t / (t + 9) for t in range(1, 9)]))
+    long = ensembles.ExponentialWeightAverage(0.5, 9.0)
+    state = long.init({"w": np.zeros(1)})._replace(count=1000)
+    assert long.update({"w": np.ones(1)}, state).average["w"] == 0.5  # the decay is the most
+
+
+# --- how sure to be ---
+
+
+def test_brier_score_by_hand():
+    logs = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]))
+    expected = (0.3**2 + 0.2**2 + 0.1**2 + 0.1**2 + 0.8**2 + 0.9**2) / 2
+    assert ensembles.brier_score(logs, np.array([0, 2])) == pytest.approx(expected, rel=1e-14)
+    wrong = np.array([[-np.inf, 0.0]])
+    assert ensembles.brier_score(wrong, np.array([0])) == 2
+    assert ensembles.brier_score(wrong, np.array([1])) == 0
+
+
+def test_reliability_and_calibration_error_equal_their_loop():
+    logs = predictions(3, 200, 4)
+    labels = np.random.default_rng(1).integers(0, 4, 200)
+    for bins in (1, 4, 10):
+        found = ensembles.reliability(logs, labels, bins)
+        for run in range(3):
+            sure = np.exp(logs[run]).max(-1)
+            total = 0.0
+            for b in range(bins):
+                inside = (sure >= b / bins) & ((sure < (b + 1) / bins) | (b == bins - 1))
+                assert found.share[run, b] == pytest.approx(inside.mean())
+                if inside.any():
+                    right = (logs[run].argmax(-1) == labels)[inside].mean()
+                    assert found.confidence[run, b] == pytest.approx(sure[inside].mean())
+                    assert found.accuracy[run, b] == pytest.approx(right)
+                    total += inside.mean() * abs(right - sure[inside].mean())
+                else:
+                    assert np.isnan(found.confidence[run, b])
+            assert ensembles.calibration_error(logs, labels, bins)[run] == pytest.approx(total)
+    assert ensembles.calibration_error(np.array([[0.0, -np.inf]]), np.array([0])) == 0
+    assert ensembles.calibration_error(np.array([[0.0, -np.inf]]), np.array([1])) == 1
+
+
+def test_the_temperature_is_where_the_labels_surprise_least():
+    logs = predictions(2, 300, 4, spread=3)
+    labels = np.random.default_rng(2).integers(0, 4, 300)
+    labels[:150], labels[150:260] = logs[0, :150].argmax(-1), logs[1, 150:260].argmax(-1)
+    found = ensembles.fit_temperature(logs, labels)
+    for run in range(2):
+
+        def loss(temperature, run=run):
+            scaled = logs[run] / temperature
+            scaled = scaled - np.logaddexp.reduce(scaled, axis=-1, keepdims=True)
+            return ensembles.negative_log_likelihood(scaled, labels)
+
+        assert loss(found[run]) <= min(loss(0.999 * found[run]), loss(1.001 * found[run]))
+        # A member that was sharpened by a factor needs a temperature larger by it.
+        sharp = 3 * logs[run] - np.logaddexp.reduce(3 * logs[run], axis=-1, keepdims=True)
+        assert ensembles.fit_temperature(sharp, labels) == pytest.approx(3 * found[run], rel=1e-9)
+    right = predictions(50, 4)
+    assert ensembles.fit_temperature(right, right.argmax(-1)) < 0.2

@@ -1,4 +1,4 @@
-"""Several models as one: averages of their predictions, averages of their weights, and which of them to take.
+"""Several models as one: averages of their predictions, of their weights, which of them to take, how sure to be.
 
 Predictions are log-probabilities of shape (*runs, members, examples, classes), as from `objective.log_softmax`: a
 probability of 1e-400 is 0 as a number and -921 as a logarithm.
@@ -28,6 +28,20 @@ class Selection(NamedTuple):
 
     members: np.ndarray
     losses: np.ndarray
+
+
+class Reliability(NamedTuple):
+    """Predictions sorted by how sure they are: in each bin their share of all, their confidence, how many are right.
+
+    Attributes:
+        share: Share of the examples, shape (*runs, bins).
+        confidence: Mean of the largest probability; nan in an empty bin.
+        accuracy: Share of right predictions; nan in an empty bin.
+    """
+
+    share: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
 
 
 class WeightAverageState(NamedTuple):
@@ -222,6 +236,141 @@ def disagreement(log_probabilities: Float[np.ndarray, "*runs members examples cl
     return (1 - agreeing.mean(axis=-1)).astype(log_probabilities.dtype)
 
 
+def _predictions(log_probabilities: np.ndarray, labels: np.ndarray) -> None:
+    """Check predictions of at least one example, and its labels."""
+    _checked(log_probabilities, axes=2)
+    checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
+    checks.labels("labels", labels, log_probabilities.shape[-1])
+    checks.shaped("labels", labels, log_probabilities.shape[-2:-1], of="log_probabilities")
+
+
+@precision.rounded_once("log_probabilities")
+def brier_score(
+    log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"]
+) -> Float[Array, "*runs"]:
+    """Give the mean squared distance of the probabilities from the labels.
+
+        1/N sum_i sum_c (p_ic - [c = y_i])^2
+
+    Args:
+        log_probabilities: ln p, shape (*runs, examples, classes); members may be among the runs.
+        labels: y, the class of each example, from 0 to classes - 1.
+
+    Returns:
+        From 0 to 2, shape (*runs,).
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no examples, a number is above 0, or the labels do not fit.
+
+    Source: definition, as in ensembles#eq-brier.
+    """
+    _predictions(log_probabilities, labels)
+    errors = np.exp(log_probabilities)
+    errors[..., np.arange(len(labels)), labels] -= 1
+    return (errors * errors).sum(axis=-1).mean(axis=-1)
+
+
+@precision.rounded_once("log_probabilities")
+def reliability(
+    log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"], bins: int = 10
+) -> Reliability:
+    """Sort predictions into bins of equal width by their largest probability, and see how often they are right.
+
+        bin b holds the examples with b/B <= max_c p_ic < (b + 1)/B,    the last bin those of 1 too
+
+    Args:
+        log_probabilities: ln p, shape (*runs, examples, classes).
+        labels: The class of each example, from 0 to classes - 1.
+        bins: B, at least 1.
+
+    Returns:
+        Share, mean confidence and accuracy of each bin, from the least confidence up.
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no examples, a number is above 0, the labels do not fit, or `bins` is below 1.
+
+    Source: Guo et al. (2017).
+    """
+    _predictions(log_probabilities, labels)
+    bins = checks.integer("bins", bins, at_least=1)
+    confidence = np.exp(log_probabilities.max(axis=-1))
+    right = (log_probabilities.argmax(axis=-1) == labels).astype(confidence.dtype)
+    own = np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    inside = (own[..., None] == np.arange(bins)).astype(confidence.dtype)
+    counts = inside.sum(axis=-2)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is nan, as an empty bin should be
+        means = [(each[..., None] * inside).sum(axis=-2) / counts for each in (confidence, right)]
+    return Reliability(counts / len(labels), *means)
+
+
+@precision.rounded_once("log_probabilities")
+def calibration_error(
+    log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"], bins: int = 10
+) -> Float[Array, "*runs"]:
+    """Give the mean gap between confidence and accuracy over the bins of `reliability`.
+
+        sum_b share_b |accuracy_b - confidence_b|
+
+    With few examples in a bin it is too large: chance alone keeps the two apart.
+
+    Args:
+        log_probabilities: ln p, shape (*runs, examples, classes).
+        labels: The class of each example, from 0 to classes - 1.
+        bins: At least 1.
+
+    Returns:
+        From 0 to 1, shape (*runs,).
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no examples, a number is above 0, the labels do not fit, or `bins` is below 1.
+
+    Source: Guo et al. (2017), as in ensembles#eq-calibration-error.
+    """
+    found = reliability(log_probabilities, labels, bins)
+    gaps = np.where(found.share > 0, np.abs(found.accuracy - found.confidence), 0)
+    return (found.share * gaps).sum(axis=-1)
+
+
+@precision.rounded_once("log_probabilities")
+def fit_temperature(
+    log_probabilities: Float[np.ndarray, "*runs examples classes"], labels: Int[np.ndarray, " examples"]
+) -> Float[Array, "*runs"]:
+    """Find the temperature at which the labels surprise least.
+
+        argmin_T NLL(log_softmax(l / T)),    where sum_i (sum_c p_ic(T) l_ic - l_i,y_i) = 0
+
+    The loss is convex in 1/T, so its slope is bisected there. Fit it on examples that were not trained on.
+
+    Args:
+        log_probabilities: l, shape (*runs, examples, classes); logits less their log-sum-exp give the same.
+        labels: The class of each example, from 0 to classes - 1.
+
+    Returns:
+        T from 0.001, where all predictions are right by far, to 1000, where guessing is best; shape (*runs,).
+
+    Raises:
+        TypeError: If an array is of a wrong kind.
+        ValueError: If there are no examples, a number is above 0, or the labels do not fit.
+
+    Source: Guo et al. (2017).
+    """
+    _predictions(log_probabilities, labels)
+    own = log_probabilities[..., np.arange(len(labels)), labels].sum(axis=-1)
+    finite = np.where(np.isfinite(log_probabilities), log_probabilities, 0)  # what is ruled out has no weight
+    low = np.full(own.shape, np.log(1e-3), own.dtype)
+    high = -low
+    for _ in range(60):
+        middle = (low + high) / 2
+        scaled = np.exp(middle)[..., None, None] * log_probabilities
+        shares = np.exp(scaled - _log_sum_exp(scaled, -1))
+        rising = (shares * finite).sum(axis=(-2, -1)) > own
+        low, high = np.where(rising, low, middle), np.where(rising, middle, high)
+    return np.exp(-(low + high) / 2)
+
+
 @precision.rounded_once("log_probabilities")
 def greedy_selection(
     log_probabilities: Float[np.ndarray, "members examples classes"], labels: Int[np.ndarray, " examples"], size: int
@@ -287,22 +436,26 @@ def snapshot_steps(steps: int, cycles: int) -> Int[np.ndarray, " cycles"]:
 class ExponentialWeightAverage:
     """Average the weights along the way, the recent ones most.
 
-        average <- decay average + (1 - decay) w
+        average <- d average + (1 - d) w,    d = min(decay, t / (t + warm_up)),    t weights averaged so far
 
     The average of weights of 16 bits is kept in float32, as (1 - decay) w is less than what 16 bits can add.
-    It begins at the first weights, so nothing has to be corrected; about 1 / (1 - decay) steps count. Batch-norm
-    statistics do not belong to averaged weights: estimate them anew on the training data.
+    It begins at the first weights, so its shares add up to 1; about 1 / (1 - decay) steps count. Without a warm-up the
+    first weights count decay^t: much, for as long. With one they are forgotten as t^-warm_up. Batch-norm statistics do
+    not belong to averaged weights: estimate them anew on the training data.
 
     Args:
         decay: From 0 to below 1: a number, or one a run.
+        warm_up: At least 0, a number, or one a run: 0 for none, 1 counts all alike at first, 9 is a usual one.
 
     Source: Polyak and Juditsky (1992) for averaging along the way.
     """
 
     decay: float | np.ndarray = 0.999
+    warm_up: float | np.ndarray = 0.0
 
     def __post_init__(self) -> None:
         checks.reals("decay", self.decay, at_least=0, below=1)
+        checks.reals("warm_up", self.warm_up, at_least=0)
 
     def init(self, params: Arrays) -> WeightAverageState:
         """Begin at these weights."""
@@ -311,10 +464,10 @@ class ExponentialWeightAverage:
     def update(self, params: Arrays, state: WeightAverageState) -> WeightAverageState:
         """Take in the weights after another step."""
         checks.same_names("params", params, "state.average", state.average)
-        average = {}
+        average, now = {}, np.minimum(self.decay, state.count / (state.count + self.warm_up))
         for name, w in params.items():
             w = precision.single(w)
-            decay, rest = many_runs.aligned(self.decay, w), many_runs.aligned(1 - self.decay, w)
+            decay, rest = many_runs.aligned(now, w), many_runs.aligned(1 - now, w)
             checks.same_shape(f"params[{name!r}]", w, f"state.average[{name!r}]", state.average[name])
             average[name] = decay * state.average[name] + rest * w
         return WeightAverageState(state.count + 1, average)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 Tensors = dict[str, Tensor]
+
+
+class Reliability(NamedTuple):
+    """Predictions sorted by how sure they are: in each bin their share of all, their confidence, how many are right."""
+
+    share: Tensor
+    confidence: Tensor
+    accuracy: Tensor
 
 
 class WeightAverageState(NamedTuple):
@@ -123,6 +132,83 @@ def disagreement(log_probabilities: Float[Tensor, "*runs members examples classe
     return (1 - agreeing.mean(dim=-1)).to(log_probabilities.dtype)
 
 
+def _predictions(log_probabilities: Tensor, labels: Tensor) -> None:
+    """Check predictions of at least one example, and its labels."""
+    _checked(log_probabilities, axes=2)
+    checks.axis("log_probabilities", log_probabilities, -2, at_least=1, described="examples")
+    checks.labels("labels", labels, log_probabilities.shape[-1])
+    checks.shaped("labels", labels, tuple(log_probabilities.shape[-2:-1]), of="log_probabilities")
+
+
+@precision.rounded_once("log_probabilities")
+def brier_score(
+    log_probabilities: Float[Tensor, "*runs examples classes"], labels: Int[Tensor, " examples"]
+) -> Float[Tensor, "*runs"]:
+    """Give the mean squared distance of the probabilities from the labels.
+
+    Equation, arguments and errors as in `dlnotes.numpy.ensembles.brier_score`.
+    """
+    _predictions(log_probabilities, labels)
+    targets = (labels[:, None] == torch.arange(log_probabilities.shape[-1], device=labels.device)).to(
+        log_probabilities.dtype
+    )
+    return ((log_probabilities.exp() - targets) ** 2).sum(dim=-1).mean(dim=-1)
+
+
+@precision.rounded_once("log_probabilities")
+def reliability(
+    log_probabilities: Float[Tensor, "*runs examples classes"], labels: Int[Tensor, " examples"], bins: int = 10
+) -> Reliability:
+    """Sort predictions into bins of equal width by their largest probability, and see how often they are right.
+
+    Equation, arguments and errors as in `dlnotes.numpy.ensembles.reliability`.
+    """
+    _predictions(log_probabilities, labels)
+    bins = checks.integer("bins", bins, at_least=1)
+    largest, named = log_probabilities.max(dim=-1)
+    confidence = largest.exp()
+    right = (named == labels).to(confidence.dtype)
+    own = (confidence * bins).long().clamp(max=bins - 1)
+    inside = (own[..., None] == torch.arange(bins, device=own.device)).to(confidence.dtype)
+    counts = inside.sum(dim=-2)
+    means = [(each[..., None] * inside).sum(dim=-2) / counts for each in (confidence, right)]
+    return Reliability(counts / len(labels), *means)
+
+
+@precision.rounded_once("log_probabilities")
+def calibration_error(
+    log_probabilities: Float[Tensor, "*runs examples classes"], labels: Int[Tensor, " examples"], bins: int = 10
+) -> Float[Tensor, "*runs"]:
+    """Give the mean gap between confidence and accuracy over the bins of `reliability`.
+
+    Equation, arguments and errors as in `dlnotes.numpy.ensembles.calibration_error`.
+    """
+    found = reliability(log_probabilities, labels, bins)
+    gaps = torch.where(found.share > 0, (found.accuracy - found.confidence).abs(), 0)
+    return (found.share * gaps).sum(dim=-1)
+
+
+@precision.rounded_once("log_probabilities")
+def fit_temperature(
+    log_probabilities: Float[Tensor, "*runs examples classes"], labels: Int[Tensor, " examples"]
+) -> Float[Tensor, "*runs"]:
+    """Find the temperature at which the labels surprise least.
+
+    Equation, arguments and errors as in `dlnotes.numpy.ensembles.fit_temperature`.
+    """
+    _predictions(log_probabilities, labels)
+    own = log_probabilities[..., torch.arange(len(labels), device=labels.device), labels].sum(dim=-1)
+    finite = torch.where(log_probabilities.isfinite(), log_probabilities, 0)  # what is ruled out has no weight
+    low = torch.full_like(own, math.log(1e-3))
+    high = -low
+    for _ in range(60):
+        middle = (low + high) / 2
+        scaled = middle.exp()[..., None, None] * log_probabilities
+        rising = (torch.softmax(scaled, dim=-1) * finite).sum(dim=(-2, -1)) > own
+        low, high = torch.where(rising, low, middle), torch.where(rising, middle, high)
+    return (-(low + high) / 2).exp()
+
+
 @dataclass(frozen=True, eq=False)
 class ExponentialWeightAverage:
     """Average the weights along the way, the recent ones most.
@@ -131,9 +217,18 @@ class ExponentialWeightAverage:
     """
 
     decay: float | Tensor = 0.999
+    warm_up: float | Tensor = 0.0
 
     def __post_init__(self) -> None:
         checks.reals("decay", self.decay, at_least=0, below=1)
+        checks.reals("warm_up", self.warm_up, at_least=0)
+
+    def _decay(self, count: int) -> float | Tensor:
+        """Give what is kept of an average of so many weights."""
+        most = count / (count + self.warm_up)
+        if not isinstance(self.decay, Tensor) and not isinstance(most, Tensor):
+            return min(self.decay, most)
+        return torch.minimum(torch.as_tensor(self.decay), torch.as_tensor(most))
 
     def init(self, params: Tensors) -> WeightAverageState:
         """Begin at these weights."""
@@ -142,10 +237,10 @@ class ExponentialWeightAverage:
     def update(self, params: Tensors, state: WeightAverageState) -> WeightAverageState:
         """Take in the weights after another step."""
         checks.same_names("params", params, "state.average", state.average)
-        average = {}
+        average, now = {}, self._decay(state.count)
         for name, w in params.items():
             w = precision.single(w)
-            decay, rest = many_runs.aligned(self.decay, w), many_runs.aligned(1 - self.decay, w)
+            decay, rest = many_runs.aligned(now, w), many_runs.aligned(1 - now, w)
             checks.same_shape(f"params[{name!r}]", w, f"state.average[{name!r}]", state.average[name])
             average[name] = decay * state.average[name] + rest * w
         return WeightAverageState(state.count + 1, average)

@@ -44,6 +44,13 @@ CASES = [
     *of("jensen_gap", MEMBERS, labels=LABELS),
     *of("disagreement", [*MEMBERS, (LOGS[:1], ValueError), (LOGS[:, :0], ValueError)]),
     *of("negative_log_likelihood", [*PREDICTIONS, (LOGS[:, :0], ValueError)], labels=LABELS),
+    *(
+        case
+        for name in ("brier_score", "reliability", "calibration_error", "fit_temperature")
+        for case in (*of(name, [*PREDICTIONS, (LOGS[:, :0], ValueError)], labels=LABELS), *labelled(name))
+    ),
+    ("reliability", {"log_probabilities": LOGS, "labels": LABELS, "bins": 0}, ValueError, "bins"),
+    ("calibration_error", {"log_probabilities": LOGS, "labels": LABELS, "bins": 2.5}, TypeError, "bins"),
     *of("greedy_selection", [*MEMBERS, (LOGS[None], ValueError)], labels=LABELS, size=2),
     *weighted("average_probabilities"),
     *weighted("geometric_average"),
@@ -57,4 +64,5 @@ CASES = [
     ("ExponentialWeightAverage", {"decay": 1.0}, ValueError, "decay"),
     ("ExponentialWeightAverage", {"decay": -0.1}, ValueError, "decay"),
     ("ExponentialWeightAverage", {"decay": "slow"}, TypeError, "decay"),
+    ("ExponentialWeightAverage", {"warm_up": -1.0}, ValueError, "warm_up"),
 ]

@@ -37,6 +37,14 @@ CASES = {
     "greedy_selection": Kinds(
         lambda module, logs, labels: module.greedy_selection(logs, labels, 3), (LOGS, LABELS), LOG, MEMBERS
     ),
+    "brier_score": Kinds(lambda module, logs, labels: module.brier_score(logs, labels), (LOGS, LABELS), LOG, (0,)),
+    "reliability": Kinds(lambda module, logs, labels: module.reliability(logs, labels, 3), (LOGS, LABELS), LOG, (0,)),
+    "calibration_error": Kinds(
+        lambda module, logs, labels: module.calibration_error(logs, labels, 3), (LOGS, LABELS), LOG, (0,)
+    ),
+    "fit_temperature": Kinds(
+        lambda module, logs, labels: module.fit_temperature(logs, labels), (LOGS, LABELS), LOG, (0,)
+    ),
     "snapshot_steps": "takes two integers",
     "EqualWeightAverage": "a state over many steps, see test_ensembles",
     "ExponentialWeightAverage": "a state over many steps, see test_ensembles",

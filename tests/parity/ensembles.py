@@ -41,6 +41,19 @@ CASES = {
     "negative_log_likelihood": [of(LOGS, LABELS), of(LOGS[0, 0], LABELS)],
     "jensen_gap": [of(LOGS, LABELS), of(LOGS[0], LABELS)],
     "disagreement": [of(LOGS), of(LOGS[0])],
-    "ExponentialWeightAverage": [averaging(0.9), averaging(np.array([0.5, 0.99]))],
+    "brier_score": [of(LOGS[0], LABELS), of(LOGS[0, 0], LABELS)],
+    "reliability": [
+        lambda backend, array: ((array(LOGS[0]), array(LABELS)), {"bins": 4}),
+        of(LOGS[0, 0], LABELS),
+    ],
+    "calibration_error": [of(LOGS[0], LABELS), of(LOGS[0, 0], LABELS)],
+    "fit_temperature": [of(LOGS, LABELS), of(LOGS[0, 0], LABELS), of(VETO[0], LABELS)],
+    "ExponentialWeightAverage": [
+        averaging(0.9),
+        averaging(np.array([0.5, 0.99])),
+        averaging(0.9, 9.0),
+        averaging(np.array([0.5, 0.99]), np.array([0.0, 2.0])),
+        averaging(0.9, np.array([1.0, 9.0])),
+    ],
     "EqualWeightAverage": [averaging()],
 }

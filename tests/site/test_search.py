@@ -18,6 +18,7 @@ HOME_OF = {
     "babysitting": ["loss not decreasing", "sanity checks", "duplicates in test set"],
     "conditioning": ["condition number", "sharpness", "newton"],
     "dropout": ["dropout still on", "variance shift", "mc dropout"],
+    "ensembles": ["snapshot ensemble", "expected calibration error", "temperature scaling"],
     "gradient_clipping": ["clip_grad_norm", "clip gradients", "gradient clipping"],
     "minibatch": ["batch size", "gradient accumulation", "torchrun"],
     "minima_saddles": ["local minima", "saddle point", "plateau"],

@@ -6,7 +6,7 @@ results is the deal. Where a range is shown, it is that of all deals.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -116,13 +116,10 @@ class Members(NamedTuple):
         error: Test error in percent, mean over deals and groups; (data, length, count).
         low: Least over the deals of the mean over groups.
         high: Largest.
-        gain: Points of accuracy that the ensemble of all members gains over the mean member; (data, length, deal).
-        middle: Mean gain; (data, length).
-        least: Least gain over the deals.
+        middle: Points of accuracy that all members together gain over one, mean over the deals; (data, length).
+        least: Least over the deals.
         most: Largest.
         places: Where each length and data set stands on the axis; (length, data).
-        below_mean: Share of pairs of members whose average errs more than their mean; (data, length).
-        below_best: Share of pairs whose average errs more than the better one.
     """
 
     counts: np.ndarray
@@ -130,25 +127,25 @@ class Members(NamedTuple):
     error: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    gain: np.ndarray
     middle: np.ndarray
     least: np.ndarray
     most: np.ndarray
     places: np.ndarray
-    below_mean: np.ndarray
-    below_best: np.ndarray
 
 
 DATA = (("digits", 100), ("digits", 1000), ("breast cancer", 100))
 
 
-def pairs_below(predictions: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Give the shares of pairs whose average errs more than the mean of the two, and than the better one."""
-    own = errors(predictions, labels)
-    first, second = np.triu_indices(own.shape[1], 1)
-    both = np.logaddexp(predictions[:, first], predictions[:, second])
-    together, two = errors(both, labels), np.stack((own[:, first], own[:, second]))
-    return float((together > two.mean(0) + 1e-9).mean()), float((together > two.min(0) + 1e-9).mean())
+def on_test(
+    networks: int = 8, deal_count: int = 5, steps: int = 150, longer: int = 1500, rate: float = 0.2, seed: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Train members on three amounts of real data, for two lengths each; their predictions on test, and its labels."""
+    for name, examples in DATA:
+        data = deals(name, examples, deal_count, seed)
+        start = starts(data, networks, 32, seed + 1)
+        for length in (steps, longer):
+            ended = trained(start, data.inputs, data.labels, rate, length, np.random.default_rng(seed + 2))
+            yield predicted(ended.parameters, data.test_inputs), data.test_labels
 
 
 def members(
@@ -156,23 +153,16 @@ def members(
 ) -> Members:
     """Train members on three amounts of real data, for two lengths, and average them."""
     counts = 2 ** np.arange(int(np.log2(networks)) + 1)
-    found = np.empty((len(DATA), 2, len(counts), deal_count))
-    below = np.empty((2, len(DATA), 2))
-    for row, (name, examples) in enumerate(DATA):
-        data = deals(name, examples, deal_count, seed)
-        start = starts(data, networks, 32, seed + 1)
-        for column, length in enumerate((steps, longer)):
-            ended = trained(start, data.inputs, data.labels, rate, length, np.random.default_rng(seed + 2))
-            predictions = predicted(ended.parameters, data.test_inputs)
-            for place, count in enumerate(counts.tolist()):
-                wrong = errors(grouped(predictions, count), data.test_labels)
-                found[row, column, place] = 100 * wrong.mean(1)
-            below[:, row, column] = pairs_below(predictions, data.test_labels)
+    measured = [
+        [100 * errors(grouped(predictions, count), labels).mean(1) for count in counts.tolist()]
+        for predictions, labels in on_test(networks, deal_count, steps, longer, rate, seed)
+    ]
+    found = np.reshape(measured, (len(DATA), 2, len(counts), deal_count))
     gain = found[:, :, 0] - found[:, :, -1]
     places = np.array([[0.13], [-0.13]]) - np.arange(len(DATA))
     ranges = found.mean(-1), found.min(-1), found.max(-1)
     spread = gain.mean(-1), gain.min(-1), gain.max(-1)
-    return Members(counts, np.array([steps, longer]), *ranges, gain, *spread, places, *below)
+    return Members(counts, np.array([steps, longer]), *ranges, *spread, places)
 
 
 def draw_members(numbers: Members, paper: Paper) -> Figure:
@@ -195,7 +185,9 @@ def draw_members(numbers: Members, paper: Paper) -> Figure:
         bars = right.hlines(numbers.places[column], *ends, color=color, linewidth=2)
         paper.mark(bars, f"places[{column}]", x=f"least[:, {column}]", upper=f"most[:, {column}]")
         style = {"color": color, "marker": paper.markers[column], "linestyle": "none"}
-        paper.line(right, numbers, f"places[{column}]", x=f"middle[:, {column}]", **style)
+        for row in range(len(DATA)):
+            own = f"{row}:{row + 1}"
+            paper.line(right, numbers, f"places[{column}, {own}]", x=f"middle[{own}, {column}]", **style)
         point = numbers.most[0, column], numbers.places[column, 0]
         label = paper.label(right, *point, f"{numbers.lengths[column]} steps", color=color, dx=8)
         paper.mark(label, f"lengths[{column}]")
@@ -216,7 +208,6 @@ class Variance(NamedTuple):
         measured: Variance of the average, summed over the classes, mean over the images.
         theory: By the law, with both its parts measured on other members.
         floor: The part that stays.
-        correlation: The share of the floor in the variance of one member.
         score: Brier score of the average, mean over deals and groups.
         predicted_score: By the law: the score of one, less what the spread takes away.
     """
@@ -225,7 +216,6 @@ class Variance(NamedTuple):
     measured: np.ndarray
     theory: np.ndarray
     floor: np.ndarray
-    correlation: np.ndarray
     score: np.ndarray
     predicted_score: np.ndarray
 
@@ -258,9 +248,8 @@ def variance(
         ]
         scores.append(np.mean(own))
     theory = between + within / counts
-    floor = np.array(between)
     saved = within * (1 - 1 / counts)
-    return Variance(counts, np.array(measured), theory, floor, floor / theory[0], np.array(scores), scores[0] - saved)
+    return Variance(counts, np.array(measured), theory, np.array(between), np.array(scores), scores[0] - saved)
 
 
 def draw_variance(numbers: Variance, paper: Paper) -> Figure:
@@ -275,9 +264,11 @@ def draw_variance(numbers: Variance, paper: Paper) -> Figure:
     paper.mark(line, "floor")
     paper.label(left, 1, numbers.floor, "the training set's part", color=paper.palette.orange, dy=-10)
     left.set(ylim=(0, 0.08), title="Variance of the prediction")
+    left.set_yticks([0, 0.02, 0.04, 0.06, 0.08])
     paper.line(right, numbers, "score", x="counts", color=paper.palette.green, **style)
     paper.theory(right, numbers, "predicted_score", x="counts", color=paper.palette.green)
     right.set(ylim=(0, 0.2), title="Brier score")
+    right.set_yticks([0, 0.05, 0.1, 0.15, 0.2])
     for each in (left, right):
         each.set(xscale="log", xlabel="members averaged")
         each.set_xticks(numbers.counts, [str(count) for count in numbers.counts])

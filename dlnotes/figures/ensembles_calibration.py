@@ -25,12 +25,8 @@ class Calibration(NamedTuple):
         steps: Steps of training.
         loss: Test negative log-likelihood, mean over deals; (kind, step).
         excess: Mean confidence less accuracy, in points; (kind, step).
-        error: Calibration error in percent, ten bins; (kind, step).
-        temperature: The best on held-out examples; (kind, step).
         scaled: Calibration error at the end of the given steps after temperature, in percent: members each at their
-            own temperature, the average of those, and the averages of probabilities and of logits at theirs;
-            (way, step).
-        scaled_loss: Test negative log-likelihood of the same; (way, step).
+            own temperature, the average of those, and the average of probabilities at its own; (way, step).
         chance: Calibration error that the average of probabilities at its temperature would show by chance if it were
             calibrated, in percent.
     """
@@ -38,10 +34,24 @@ class Calibration(NamedTuple):
     steps: np.ndarray
     loss: np.ndarray
     excess: np.ndarray
-    error: np.ndarray
-    temperature: np.ndarray
     scaled: np.ndarray
-    scaled_loss: np.ndarray
+    chance: np.ndarray
+
+
+class Looks(NamedTuple):
+    """Members and averages judged along a training; what is judged is loss, confidence less accuracy, and error.
+
+    Attributes:
+        steps: Steps of training.
+        plain: What is judged, of mean member, averaged probabilities and averaged logits; (judged, kind, step).
+        scaled: The same at a temperature: members, their average, averages of probabilities and of logits, each at its
+            own; (judged, way, step).
+        chance: Calibration error by chance; (step,).
+    """
+
+    steps: np.ndarray
+    plain: np.ndarray
+    scaled: np.ndarray
     chance: np.ndarray
 
 
@@ -83,10 +93,10 @@ def _one_deal(predictions: np.ndarray, labels: np.ndarray, held: int) -> tuple[n
     )
     scaled = [judged(each[:, held:], labels[held:]) for each in ways]
     chance = by_chance(ways[2][0, held:])
-    return np.array(plain), np.array([each.mean() for each in temperatures]), np.array(scaled), np.array(chance)
+    return np.array(plain), np.array(scaled), np.array(chance)
 
 
-def calibration(
+def looks(
     networks: int = 8,
     deal_count: int = 4,
     steps: int = 2048,
@@ -94,7 +104,7 @@ def calibration(
     held_out: int = 300,
     width: int = 32,
     seed: int = 0,
-) -> Calibration:
+) -> Looks:
     """Train members on 100 digits at one rate, and judge them and their averages on the way."""
     data = common.deals("digits", 100, deal_count, seed)
     start = common.starts(data, networks, width, seed + 1)
@@ -107,8 +117,22 @@ def calibration(
         predictions = common.predicted(ended.parameters, data.test_inputs)
         deals = [_one_deal(own, labels, held_out) for own, labels in zip(predictions, data.test_labels, strict=True)]
         found.append([np.mean(each, axis=0) for each in zip(*deals, strict=True)])
-    plain, temperature, scaled, chance = (np.stack(each, axis=-1) for each in zip(*found, strict=True))
-    return Calibration(shown, *plain.swapaxes(0, 1), temperature, scaled[:, 2], scaled[:, 0], chance)
+    plain, scaled, chance = (np.stack(each, axis=-1) for each in zip(*found, strict=True))
+    return Looks(shown, plain.swapaxes(0, 1), scaled.swapaxes(0, 1), chance)
+
+
+def calibration(
+    networks: int = 8,
+    deal_count: int = 4,
+    steps: int = 2048,
+    rate: float = 0.1,
+    held_out: int = 300,
+    width: int = 32,
+    seed: int = 0,
+) -> Calibration:
+    """Take from the looks what the figure shows."""
+    found = looks(networks, deal_count, steps, rate, held_out, width, seed)
+    return Calibration(found.steps, *found.plain[:2], found.scaled[2, :3], found.chance)
 
 
 KINDS = ("members", "probabilities", "logits")
@@ -125,17 +149,19 @@ def draw_calibration(numbers: Calibration, paper: Paper) -> Figure:
         style = {"color": color, "linestyle": paper.dashes[row]}
         paper.line(left, numbers, f"loss[{row}]", x="steps", **style)
         paper.line(middle, numbers, f"excess[{row}]", x="steps", **style)
-        paper.label(
-            left, 40, 1.02 - 0.09 * row, KINDS[row], color=color, dx=paper.pixels * (0.03 if paper.wide else 0.2)
-        )
+        apart, shift = (0.06, 0.03) if paper.wide else (0.09, 0.2)
+        paper.label(left, 40, 1.02 - apart * row, KINDS[row], color=color, dx=paper.pixels * shift)
     paper.guide(middle.axhline(0, color=paper.muted, linewidth=0.8))
     ways = (paper.muted, paper.palette.purple, paper.palette.green)
     for row, color in enumerate(ways):
         paper.line(right, numbers, f"scaled[{row}]", x="steps", color=color, linestyle=paper.dashes[row])
-        apart, shift = (1.7, 0.02) if paper.wide else (2.4, 0.2)
+        apart, shift = (1.5, 0.02) if paper.wide else (2.4, 0.2)
         paper.label(right, 40, 18.5 - apart * row, WAYS[row], color=color, dx=paper.pixels * shift)
     paper.line(right, numbers, "chance", x="steps", color=paper.muted, linewidth=0.9, linestyle=(0, (1, 2)))
     left.set(title="Test loss", ylim=(0.3, 1.08))
+    left.set_yticks([0.4, 0.6, 0.8, 1])
+    middle.set_yticks([-30, -20, -10, 0])
+    right.set_yticks([0, 5, 10, 15, 20])
     middle.set(title="Confidence less accuracy, points")
     right.set(title="Calibration error in %", ylim=(0, 20))
     for each in (left, middle, right):
@@ -148,11 +174,13 @@ def draw_calibration(numbers: Calibration, paper: Paper) -> Figure:
 # --- averages of weights ---------------------------------------------------------------------------------------------
 
 
+SHARED = (-1, 0, 10, 30, 100, 300)  # steps that branches of one training share; -1 stands for other starts
+
+
 class Weights(NamedTuple):
     """Averages of weights: of branches of one training, and along a training.
 
     Attributes:
-        shared: Steps that the branches took together; -1 stands for other starts.
         rates: Two learning rates of the branches.
         soup: Training loss of the average of the weights; least, mean and largest over deals; (rate, which, branching).
         branch: Of the mean branch, mean over deals; (rate, branching).
@@ -164,7 +192,6 @@ class Weights(NamedTuple):
         equal: Of the equal average of the weights since half of the steps; nan before.
     """
 
-    shared: np.ndarray
     rates: np.ndarray
     soup: np.ndarray
     branch: np.ndarray
@@ -180,14 +207,12 @@ def _losses(parameters: dict[str, np.ndarray], inputs: np.ndarray, labels: np.nd
     return common.likelihoods(common.predicted(parameters, inputs), labels)
 
 
-def soups(
-    data: common.Deals, shared: list[int], branches: int, steps: int, rate: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Branch a training after so many steps, train the branches on other batches, and average; (branching, deal)."""
+def soups(data: common.Deals, branches: int, steps: int, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Branch a training after the shared steps, train the branches on other batches, and average; (branching, deal)."""
     runs = (len(data.labels), branches)
     drawn = common.starts(data, branches, 32, seed + 1)
     found = []
-    for place, length in enumerate(shared):
+    for place, length in enumerate(SHARED):
         start = drawn if length < 0 else {name: value[:, :1] for name, value in drawn.items()}
         if length > 0:
             generators = many_runs.generators(np.random.default_rng(seed + 2), (runs[0], 1))
@@ -247,13 +272,13 @@ def weights(
 ) -> Weights:
     """Average the weights of branches of one training on 1000 digits, and along a training at a constant rate."""
     data = common.deals("digits", 1000, deal_count, seed)
-    shared, rates = np.array([-1, 0, 10, 30, 100, 300]), np.array([0.2, 0.8])
-    found = [soups(data, shared.tolist(), branches, after, own, seed) for own in rates.tolist()]
+    rates = np.array([0.2, 0.8])
+    found = [soups(data, branches, after, own, seed) for own in rates.tolist()]
     soup = np.stack([(each.min(1), each.mean(1), each.max(1)) for each, _ in found])
     branch = np.stack([each.mean(1) for _, each in found])
     shown = np.unique(np.geomspace(10, steps, 25).astype(int))
     noisy = along(data, steps, rate, decay, 9.0, shown, seed)
-    return Weights(shared, rates, soup, branch, np.arange(len(shared)), shown, *noisy)
+    return Weights(rates, soup, branch, np.arange(len(SHARED)), shown, *noisy)
 
 
 def draw_weights(numbers: Weights, paper: Paper) -> Figure:
@@ -266,11 +291,11 @@ def draw_weights(numbers: Weights, paper: Paper) -> Figure:
         style = {"color": color, "marker": paper.markers[row]}
         paper.line(left, numbers, f"soup[{row}, 1]", x="places", **style)
         paper.line(left, numbers, f"branch[{row}]", x="places", color=color, linestyle=(0, (1, 2)))
-        height, dy = (numbers.soup[row, 1, 3], (-18, 14)[row])
-        label = paper.label(left, 3, height, f"rate {numbers.rates[row]}", color=color, dy=dy)
+        text, height = f"rate {numbers.rates[row]}", numbers.soup[row, 1, 1]
+        label = paper.label(left, 1, height, text, color=color, dx=8, dy=(14, 20)[row])
         paper.mark(label, f"rates[{row}]")
     left.set(yscale="log", xlabel="steps that the branches shared", title="Training loss of averaged weights")
-    names = ["other\nstarts", *(str(steps) for steps in numbers.shared[1:])]
+    names = ["other\nstarts", *(str(steps) for steps in SHARED[1:])]
     left.set_xticks(numbers.places, names)
     left.set_yticks([0.1, 1], ["0.1", "1"])
     left.minorticks_off()

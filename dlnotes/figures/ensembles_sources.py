@@ -27,9 +27,6 @@ class Sources(NamedTuple):
         disagreement: Share of pairs that name another class; (rate, source).
         member: Test error of a member in percent, mean over deals and members.
         together: Test error of the ensemble.
-        loss: Test negative log-likelihood of the ensemble.
-        gain: Points gained over the mean member; (rate, source, deal).
-        ended: Test error of the ensemble in percent; (rate, source, deal).
     """
 
     rates: np.ndarray
@@ -37,9 +34,6 @@ class Sources(NamedTuple):
     disagreement: np.ndarray
     member: np.ndarray
     together: np.ndarray
-    loss: np.ndarray
-    gain: np.ndarray
-    ended: np.ndarray
 
 
 NAMES = ("orders", "snapshots", "starts", "starts,\norders", "bootstrap", "bootstrap,\nstarts")
@@ -66,7 +60,7 @@ def _snapshots(
     return kept
 
 
-def _members(
+def members_of(
     own: tuple[int, int, int] | None, data: common.Deals, networks: int, steps: int, rate: float, seed: int
 ) -> dict[str, np.ndarray]:
     """Train members that have of their own what is asked, or take them from one run; their parameters."""
@@ -96,17 +90,14 @@ def sources(
     """Train ensembles on 100 digits whose members differ in one thing or two; all take as many steps."""
     data, rates = common.deals("digits", 100, deal_count, seed), np.array([rate, fast_rate])
     shape = (2, len(NAMES))
-    apart, loss = np.empty(shape), np.empty(shape)
-    wrong = np.empty((2, *shape, deal_count))
+    apart, member, together = np.empty(shape), np.empty(shape), np.empty(shape)
     for place in np.ndindex(shape):
-        parameters = _members(OWN[place[1]], data, networks, steps, float(rates[place[0]]), seed)
+        parameters = members_of(OWN[place[1]], data, networks, steps, float(rates[place[0]]), seed)
         predictions = common.predicted(parameters, data.test_inputs)
-        average = common.grouped(predictions, networks)
-        wrong[0][place] = 100 * common.errors(predictions, data.test_labels).mean(1)
-        wrong[1][place] = 100 * common.errors(average, data.test_labels)[:, 0]
-        loss[place] = common.likelihoods(average, data.test_labels).mean()
+        member[place] = 100 * common.errors(predictions, data.test_labels).mean()
+        together[place] = 100 * common.errors(common.grouped(predictions, networks), data.test_labels).mean()
         apart[place] = ensembles.disagreement(predictions).mean()
-    return Sources(rates, -np.arange(len(NAMES)), apart, *wrong.mean(-1), loss, wrong[0] - wrong[1], wrong[1])
+    return Sources(rates, -np.arange(len(NAMES)), apart, member, together)
 
 
 def draw_sources(numbers: Sources, paper: Paper) -> Figure:
@@ -115,7 +106,7 @@ def draw_sources(numbers: Sources, paper: Paper) -> Figure:
     figure, axes = paper.subplots(*shape, height=370 if paper.wide else 700)
     for panel, each in enumerate(axes.flat):
         for row in range(len(NAMES)):
-            color, height = paper.colors[row % 3], f"places[{row}:{row + 1}]"
+            color, height = paper.palette.blue, f"places[{row}:{row + 1}]"
             member, together = (f"{end}[{panel}, {row}:{row + 1}]" for end in ("member", "together"))
             both = (paper.value(numbers, end) for end in (together, member))
             bar = each.hlines(paper.value(numbers, height), *both, color=color, linewidth=2)
@@ -128,6 +119,7 @@ def draw_sources(numbers: Sources, paper: Paper) -> Figure:
             paper.mark(label, f"disagreement[{panel}, {row}]")
         each.set(xlabel="test error in %", ylim=(1 - len(NAMES) - 0.5, 0.5))
         each.set(xlim=(9.5, 29 if panel else 18.5))
+        each.set_xticks([10, 15, 20, 25] if panel else [10, 12, 14, 16, 18])
         paper.mark(each.set_title(f"Rate {numbers.rates[panel]}"), f"rates[{panel}]")
         named = NAMES if not (panel and paper.wide) else [""] * len(NAMES)
         each.set_yticks(numbers.places, named)
@@ -138,31 +130,43 @@ def draw_sources(numbers: Sources, paper: Paper) -> Figure:
 
 
 class Race(NamedTuple):
-    """One network, or several that have together as many parameters.
+    """One network, or several that have together as many parameters; nan where each would have too few units.
 
     Attributes:
         counts: How many networks share the hidden units.
         totals: Hidden units in all.
-        rates: The learning rate that was best on the validation examples; (total, count), nan where too few units.
-        edge: Whether that rate is the least or the largest of those tried.
-        error: Test error in percent, mean over deals; (total, count), nan likewise.
-        loss: Test negative log-likelihood; (total, count), nan likewise.
-        low: Least loss over the deals, nan likewise.
+        loss: Test negative log-likelihood, mean over deals; (total, count), nan likewise.
+        low: Least over the deals, nan likewise.
         high: Largest, nan likewise.
-        saved: Test loss of the one network less that of the several, deal by deal; (total, count, deal), nan likewise.
-        points: The same for the error in percent, nan likewise.
+        saved: With the larger total, loss of the one network less that of the several, mean over deals; (count,).
+        below: The same less two standard errors.
+        above: The same plus two.
     """
 
     counts: np.ndarray
     totals: np.ndarray
-    rates: np.ndarray
-    edge: np.ndarray
-    error: np.ndarray
     loss: np.ndarray
     low: np.ndarray
     high: np.ndarray
     saved: np.ndarray
-    points: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+
+class Contests(NamedTuple):
+    """What each contestant of the race reached; the first axes are those of the totals and of the counts.
+
+    Attributes:
+        rates: The learning rate that was best on the validation examples, nan where there are too few units.
+        edge: Whether that rate is the least or the largest of those tried.
+        losses: Test negative log-likelihood; (total, count, deal), nan likewise.
+        errors: Test error in percent, nan likewise.
+    """
+
+    rates: np.ndarray
+    edge: np.ndarray
+    losses: np.ndarray
+    errors: np.ndarray
 
 
 def _trial(data: common.Deals, count: int, width: int, rate: float, steps: int, seed: int) -> np.ndarray:
@@ -198,6 +202,42 @@ def contest(
     return chosen, edge, common.likelihoods(own, labels), 100 * common.errors(own, labels)
 
 
+def contests(
+    most: int = 8,
+    deal_count: int = 8,
+    tuning: int = 3,
+    examples: int = 300,
+    steps: int = 300,
+    validation: int = 300,
+    total: int = 192,
+    smaller: int = 32,
+    seed: int = 0,
+) -> Contests:
+    """Share hidden units out to one network or several, and train each contestant at its own best rate."""
+    data = common.deals("digits", examples, deal_count, seed)
+    counts, totals = shares(most), (smaller, total)
+    shape = (len(totals), len(counts))
+    found = Contests(
+        np.full(shape, np.nan),
+        np.zeros(shape, dtype=bool),
+        np.full((*shape, deal_count), np.nan),
+        np.full((*shape, deal_count), np.nan),
+    )
+    for place in np.ndindex(shape):
+        count = int(counts[place[1]])
+        width = totals[place[0]] // count
+        if width >= 8:
+            own = contest(data, count, width, [0.2, 0.4, 0.8], steps, validation, tuning, seed)
+            for part, value in zip(found, own, strict=True):
+                part[place] = value
+    return found
+
+
+def shares(most: int) -> np.ndarray:
+    """Give the numbers of networks that share the units."""
+    return 2 ** np.arange(int(np.log2(most)) + 1)
+
+
 def race(
     most: int = 8,
     deal_count: int = 8,
@@ -210,25 +250,16 @@ def race(
     seed: int = 0,
 ) -> Race:
     """Share hidden units out to one network or several; each contestant gets five trials of its rate."""
-    data = common.deals("digits", examples, deal_count, seed)
-    counts, totals = 2 ** np.arange(int(np.log2(most)) + 1), np.array([smaller, total])
-    shape = (len(totals), len(counts))
-    rates, edge = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    losses, wrong = np.full((*shape, deal_count), np.nan), np.full((*shape, deal_count), np.nan)
-    for row, units in enumerate(totals.tolist()):
-        for column, count in enumerate(counts.tolist()):
-            width = units // count
-            if width >= 8:
-                options = ([0.2, 0.4, 0.8], steps, validation, tuning, seed)
-                found = contest(data, count, width, *options)
-                rates[row, column], edge[row, column], losses[row, column], wrong[row, column] = found
-    saved, points = losses[:, :1] - losses, wrong[:, :1] - wrong
+    found = contests(most, deal_count, tuning, examples, steps, validation, total, smaller, seed)
+    losses = found.losses
+    saved = losses[1, :1] - losses[1]
+    mean, error = saved.mean(-1), saved.std(-1, ddof=1) / np.sqrt(deal_count)
     ranges = losses.mean(-1), losses.min(-1), losses.max(-1)
-    return Race(counts, totals, rates, edge, wrong.mean(-1), *ranges, saved, points)
+    return Race(shares(most), np.array([smaller, total]), *ranges, mean, mean - 2 * error, mean + 2 * error)
 
 
 def draw_race(numbers: Race, paper: Paper) -> Figure:
-    """Draw loss and error over the number of networks that share the units."""
+    """Draw the loss over the number of networks that share the units, and what sharing saves."""
     shape = (1, 2) if paper.wide else (2, 1)
     figure, axes = paper.subplots(*shape, height=310 if paper.wide else 580)
     left, right = axes.flat
@@ -238,13 +269,17 @@ def draw_race(numbers: Race, paper: Paper) -> Figure:
         own = f"[{row}, {there}]"
         paper.band(left, numbers, f"low{own}", f"high{own}", x=f"counts[{there}]", color=color)
         paper.line(left, numbers, f"loss{own}", x=f"counts[{there}]", **style)
-        paper.line(right, numbers, f"error{own}", x=f"counts[{there}]", **style)
-        text = f"{numbers.totals[row]} hidden units in all"
+        text = f"{numbers.totals[row]} units in all"
         place = numbers.counts[-1 * row], numbers.high[row, -1 * row]
         label = paper.label(left, *place, text, color=color, dy=12, ha=("left", "right")[row])
         paper.mark(label, f"totals[{row}]")
     left.set(title="Test loss", ylim=(0.1, 0.6))
-    right.set(title="Test error in %", ylim=(4, 10))
+    paper.band(right, numbers, "below", "above", x="counts", color=paper.palette.blue)
+    paper.line(right, numbers, "saved", x="counts", color=paper.palette.blue, marker=paper.markers[1])
+    paper.guide(right.axhline(0, color=paper.muted, linewidth=0.8))
+    title = right.set_title(f"Test loss that sharing {numbers.totals[1]} units saves")
+    paper.mark(title, "totals[1]")
+    right.set_yticks([-0.02, -0.01, 0, 0.01])
     for each in (left, right):
         each.set(xscale="log", xlabel="networks that share them", xlim=(0.93, numbers.counts[-1] * 1.1))
         each.set_xticks(numbers.counts, [str(count) for count in numbers.counts])

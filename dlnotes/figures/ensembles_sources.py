@@ -135,38 +135,24 @@ class Race(NamedTuple):
     Attributes:
         counts: How many networks share the hidden units.
         totals: Hidden units in all.
-        loss: Test negative log-likelihood, mean over deals; (total, count), nan likewise.
+        error: Test error in percent, mean over deals; (total, count), nan likewise.
         low: Least over the deals, nan likewise.
         high: Largest, nan likewise.
-        saved: With the larger total, loss of the one network less that of the several, mean over deals; (count,).
+        rates: With the larger total, the learning rate that was best on the validation examples; (count,).
+        saved: With the larger total, test loss of the one network less that of the several, mean over deals; (count,).
         below: The same less two standard errors.
         above: The same plus two.
     """
 
     counts: np.ndarray
     totals: np.ndarray
-    loss: np.ndarray
+    error: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    rates: np.ndarray
     saved: np.ndarray
     below: np.ndarray
     above: np.ndarray
-
-
-class Contests(NamedTuple):
-    """What each contestant of the race reached; the first axes are those of the totals and of the counts.
-
-    Attributes:
-        rates: The learning rate that was best on the validation examples, nan where there are too few units.
-        edge: Whether that rate is the least or the largest of those tried.
-        losses: Test negative log-likelihood; (total, count, deal), nan likewise.
-        errors: Test error in percent, nan likewise.
-    """
-
-    rates: np.ndarray
-    edge: np.ndarray
-    losses: np.ndarray
-    errors: np.ndarray
 
 
 def _trial(data: common.Deals, count: int, width: int, rate: float, steps: int, seed: int) -> np.ndarray:
@@ -179,10 +165,10 @@ def _trial(data: common.Deals, count: int, width: int, rate: float, steps: int, 
 
 def contest(
     data: common.Deals, count: int, width: int, rates: list[float], steps: int, validation: int, tuning: int, seed: int
-) -> tuple[float, bool, np.ndarray, np.ndarray]:
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Choose a rate on the validation examples of some deals, refine it once, and train with it on all.
 
-    Gives the rate, whether it is on the edge of those tried, and for each deal loss and error on other examples.
+    Gives the rate, and for each deal loss and error in percent on other examples.
     """
     some = common.Deals(*(part[:tuning] for part in data))
     tried: dict[float, float] = {}
@@ -198,44 +184,7 @@ def contest(
         judge(rate)
     chosen = min(tried, key=tried.__getitem__)
     own, labels = _trial(data, count, width, chosen, steps, seed)[:, validation:], data.test_labels[:, validation:]
-    edge = chosen in (min(tried), max(tried))
-    return chosen, edge, common.likelihoods(own, labels), 100 * common.errors(own, labels)
-
-
-def contests(
-    most: int = 8,
-    deal_count: int = 8,
-    tuning: int = 3,
-    examples: int = 300,
-    steps: int = 300,
-    validation: int = 300,
-    total: int = 192,
-    smaller: int = 32,
-    seed: int = 0,
-) -> Contests:
-    """Share hidden units out to one network or several, and train each contestant at its own best rate."""
-    data = common.deals("digits", examples, deal_count, seed)
-    counts, totals = shares(most), (smaller, total)
-    shape = (len(totals), len(counts))
-    found = Contests(
-        np.full(shape, np.nan),
-        np.zeros(shape, dtype=bool),
-        np.full((*shape, deal_count), np.nan),
-        np.full((*shape, deal_count), np.nan),
-    )
-    for place in np.ndindex(shape):
-        count = int(counts[place[1]])
-        width = totals[place[0]] // count
-        if width >= 8:
-            own = contest(data, count, width, [0.2, 0.4, 0.8], steps, validation, tuning, seed)
-            for part, value in zip(found, own, strict=True):
-                part[place] = value
-    return found
-
-
-def shares(most: int) -> np.ndarray:
-    """Give the numbers of networks that share the units."""
-    return 2 ** np.arange(int(np.log2(most)) + 1)
+    return chosen, common.likelihoods(own, labels), 100 * common.errors(own, labels)
 
 
 def race(
@@ -250,36 +199,50 @@ def race(
     seed: int = 0,
 ) -> Race:
     """Share hidden units out to one network or several; each contestant gets five trials of its rate."""
-    found = contests(most, deal_count, tuning, examples, steps, validation, total, smaller, seed)
-    losses = found.losses
+    data = common.deals("digits", examples, deal_count, seed)
+    counts, totals = 2 ** np.arange(int(np.log2(most)) + 1), np.array([smaller, total])
+    shape = (len(totals), len(counts))
+    rates, losses, errors = np.full(shape, np.nan), *np.full((2, *shape, deal_count), np.nan)
+    for row, column in np.ndindex(shape):
+        count = int(counts[column])
+        width = int(totals[row]) // count
+        if width >= 8:
+            found = contest(data, count, width, [0.2, 0.4, 0.8], steps, validation, tuning, seed)
+            rates[row, column], losses[row, column], errors[row, column] = found
+    ranges = errors.mean(-1), errors.min(-1), errors.max(-1)
     saved = losses[1, :1] - losses[1]
-    mean, error = saved.mean(-1), saved.std(-1, ddof=1) / np.sqrt(deal_count)
-    ranges = losses.mean(-1), losses.min(-1), losses.max(-1)
-    return Race(shares(most), np.array([smaller, total]), *ranges, mean, mean - 2 * error, mean + 2 * error)
+    mean, margin = saved.mean(-1), 2 * saved.std(-1, ddof=1) / np.sqrt(deal_count)
+    return Race(counts, totals, *ranges, rates[1], mean, mean - margin, mean + margin)
 
 
 def draw_race(numbers: Race, paper: Paper) -> Figure:
-    """Draw the loss over the number of networks that share the units, and what sharing saves."""
+    """Draw the error over the number of networks that share the units, and what sharing saves in loss."""
     shape = (1, 2) if paper.wide else (2, 1)
     figure, axes = paper.subplots(*shape, height=310 if paper.wide else 580)
     left, right = axes.flat
     for row, color in enumerate((paper.palette.orange, paper.palette.blue)):
         style = {"color": color, "marker": paper.markers[row]}
-        there = f":{int(np.isfinite(numbers.loss[row]).sum())}"
+        there = f":{int(np.isfinite(numbers.error[row]).sum())}"
         own = f"[{row}, {there}]"
         paper.band(left, numbers, f"low{own}", f"high{own}", x=f"counts[{there}]", color=color)
-        paper.line(left, numbers, f"loss{own}", x=f"counts[{there}]", **style)
+        paper.line(left, numbers, f"error{own}", x=f"counts[{there}]", **style)
         text = f"{numbers.totals[row]} units in all"
-        place = numbers.counts[-1 * row], numbers.high[row, -1 * row]
+        place = numbers.counts[-1 * row], numbers.high[row, (1, -1)[row]]
         label = paper.label(left, *place, text, color=color, dy=12, ha=("left", "right")[row])
         paper.mark(label, f"totals[{row}]")
-    left.set(title="Test loss", ylim=(0.1, 0.6))
+    left.set(title="Test error in %")
     paper.band(right, numbers, "below", "above", x="counts", color=paper.palette.blue)
     paper.line(right, numbers, "saved", x="counts", color=paper.palette.blue, marker=paper.markers[1])
     paper.guide(right.axhline(0, color=paper.muted, linewidth=0.8))
-    title = right.set_title(f"Test loss that sharing {numbers.totals[1]} units saves")
+    title = right.set_title(f"Loss that sharing {numbers.totals[1]} units saves")
     paper.mark(title, "totals[1]")
     right.set_yticks([-0.02, -0.01, 0, 0.01])
+    lowest = numbers.below.min()
+    right.set(ylim=(lowest - 0.008, None))
+    for place, count in enumerate(numbers.counts):
+        ha = "left" if place == 0 else "right" if count == numbers.counts[-1] else "center"
+        label = paper.label(right, count, lowest - 0.004, f"rate {numbers.rates[place]:.2g}", color=paper.muted, ha=ha)
+        paper.mark(label, f"rates[{place}]")
     for each in (left, right):
         each.set(xscale="log", xlabel="networks that share them", xlim=(0.93, numbers.counts[-1] * 1.1))
         each.set_xticks(numbers.counts, [str(count) for count in numbers.counts])

@@ -35,11 +35,6 @@ def numbers(name: str) -> tuple:
     return drawing.numbers(layout.find(), drawing.Figure("ensembles", name))
 
 
-def standard_error(values: np.ndarray) -> np.ndarray:
-    """Give the standard error of the mean over the last axis."""
-    return values.std(-1, ddof=1) / np.sqrt(values.shape[-1])
-
-
 # --- what averaging gains
 
 
@@ -225,20 +220,16 @@ def test_a_bootstrap_misses_a_third() -> None:
 def test_small_networks_do_not_beat_one_of_the_same_cost() -> None:
     shown = numbers("race")
     np.testing.assert_allclose(shown.saved[1:], [0.004, 0.002, -0.012], atol=6e-4)
-    error = (shown.above - shown.below)[1:] / 4
-    np.testing.assert_allclose(error, [0.006, 0.005, 0.005], atol=6e-4)
+    np.testing.assert_allclose((shown.above - shown.below)[1:] / 4, [0.006, 0.005, 0.005], atol=6e-4)
+    assert np.all(np.diff(shown.error[0, :3]) > 0)
+    assert np.ptp(shown.error[1]) < 0.5
     sizes = [count * (65 * (192 // count) + (192 // count + 1) * 10) for count in (1, 2, 4, 8)]
     assert np.ptp(sizes) == 70  # the biases of seven more output layers
 
 
-def test_what_the_race_does_not_draw() -> None:
-    found, shown = races.contests(), numbers("race")
-    assert not found.edge.any()
-    saved = found.losses[:, :1] - found.losses
-    np.testing.assert_allclose(shown.saved, saved[1].mean(-1), rtol=1e-6)
-    np.testing.assert_allclose(shown.above, shown.saved + 2 * standard_error(saved[1]), rtol=1e-6)
-    assert np.all((saved.mean(-1) < -2 * standard_error(saved))[0, 1:3])
-    assert np.abs((found.errors[:, :1] - found.errors).mean(-1)[1]).max() < 0.5
+def test_no_rate_of_the_race_is_on_an_edge() -> None:
+    rates = numbers("race").rates  # beyond 0.2 and 0.8 nothing was tried but the edges
+    assert np.all((rates >= 0.2) & (rates <= 0.8))
 
 
 # --- how sure

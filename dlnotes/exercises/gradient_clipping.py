@@ -127,7 +127,7 @@ def check_longest_step(longest_step: Callable[[float, float, float], float]) -> 
     Raises:
         AssertionError: if the bound is wrong.
     """
-    for rate, max_norm, beta in ((0.1, 1.0, 0.9), (0.3, 2.0, 0.5), (0.01, 5.0, 0.0)):
+    for rate, max_norm, beta in ((0.2, 2.5, 0.75), (0.03, 0.7, 0.6), (0.01, 5.0, 0.0)):
         call = f"longest_step({rate}, {max_norm}, {beta})"
         given = answers.number(call, longest_step(rate, max_norm, beta))
         wanted = rate * max_norm / (1 - beta)
@@ -140,6 +140,8 @@ def check_longest_step(longest_step: Callable[[float, float, float], float]) -> 
             (rate * max_norm / (1 - beta**2), "The terms are beta, not its square"),
             (rate * max_norm / math.sqrt(1 - beta), "No root: lengths that point one way add up, not their squares"),
             (10 * rate * max_norm, "Ten is for beta = 0.9"),
+            (rate / (1 - beta), "Each gradient is as long as the threshold, not 1"),
+            (rate * max_norm / (1 - beta) ** 2, "One sum of powers: 1 / (1 - beta), once"),
             (rate * max_norm / math.sqrt(1 - beta**2), "That is for gradients of random signs; take the worst"),
         )
         if not _near(given, wanted):
@@ -158,25 +160,27 @@ def check_scaled_step(scaled_step: Callable[[np.ndarray, float, float], np.ndarr
     Raises:
         AssertionError: if a gradient is wrong, or a step is taken that must be left out.
     """
-    scale = 1024.0
-    for gradient, max_norm in ((np.array([3.0, 4.0]), 1.0), (np.array([0.3, -0.4]), 1.0)):
+    # At a scale of 1.5 the second gradient is short with and without it: forgetting the scale is not always clipping.
+    cases = ((np.array([3.0, 4.0]), 1024.0), (np.array([0.3, -0.4]), 1.5), (np.array([0.3, -0.4]), 1024.0))
+    max_norm = 1.0
+    for gradient, scale in cases:
         call = f"scaled_step on {gradient} times {scale:g} with threshold {max_norm:g}"
         given = answers.array(call, scaled_step(scale * gradient, scale, max_norm), gradient.shape)
         wanted = _by_norm(gradient, max_norm)
         hints = (
+            (gradient / np.linalg.norm(gradient), "A gradient that is short enough must stay as it is"),
             (_by_norm(scale * gradient, max_norm) / scale, "It was clipped before the scale was taken out"),
             (_by_norm(scale * gradient, max_norm), "The scale is still in what was clipped"),
             (scale * wanted, "The scale is to be taken out"),
             (gradient, "It was not clipped"),
             (np.clip(gradient, -max_norm, max_norm), "Clip by the norm, not by value"),
-            (gradient / np.linalg.norm(gradient), "A gradient that is short enough must stay as it is"),
         )
         if not _all_near([given], [wanted]):
             hint = next((f". {words}" for slip, words in hints if _all_near([given], [slip])), "")
             raise AssertionError(f"{call} gives {given}, not {wanted}{hint}")
     for bad in (np.inf, -np.inf, np.nan):
         with np.errstate(all="ignore"):
-            given = scaled_step(np.array([1.0, bad]), scale, 1.0)
+            given = scaled_step(np.array([1.0, bad]), 1024.0, max_norm)
         if given is not None:
             raise AssertionError(f"with {bad} in the gradient scaled_step gives {given}: leave the step out, give None")
-    answers.right("two gradients of a scaled loss, and three that are not finite")
+    answers.right("three gradients of a scaled loss, and three that are not finite")

@@ -100,7 +100,7 @@ def descend(
 
 
 def cliff(
-    rate: float = 0.1, max_norm: float = 1.0, steps: int = 300, runs: int = 100, length: int = 50, seed: int = 0
+    rate: float = 0.1, max_norm: float = 1.0, steps: int = 300, runs: int = 1000, length: int = 50, seed: int = 0
 ) -> Cliff:
     """Map the loss around the wall, and descend from many starts on it."""
     weights = np.linspace(4, 5.2, 121)

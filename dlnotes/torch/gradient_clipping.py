@@ -27,7 +27,7 @@ Tensors = dict[str, Tensor]
 def norm(array: Float[Tensor, "*runs_and_shape"], run_axes: int = 0) -> Float[Tensor, "*runs"]:
     """Give the Euclidean length of all of a tensor, for each run.
 
-    Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.norm`.
+    Equation, arguments and errors as in `dlnotes.numpy.gradient_clipping.norm`. The second form is taken throughout.
     """
     return _length(array, run_axes).to(array.dtype)
 

@@ -11,12 +11,12 @@ import math
 import numpy as np
 import pytest
 
-from dlnotes import datasets
+from dlnotes import datasets, optimizers
 from dlnotes.book import drawing, layout
 from dlnotes.figures import gradient_clipping as surfaces
 from dlnotes.figures import gradient_clipping_exact as exact
 from dlnotes.figures import gradient_clipping_training as learning
-from dlnotes.numpy import adaptive_methods, gradient_checking, gradient_clipping, minibatch, network
+from dlnotes.numpy import adaptive_methods, gradient_checking, gradient_clipping, initialization, minibatch, network
 
 SMALL = {
     "cliff": {"steps": 5, "runs": 4, "length": 10},
@@ -32,6 +32,25 @@ SMALL = {
 def numbers(name: str) -> tuple:
     """The numbers of a figure as the book shows it."""
     return drawing.numbers(layout.find(), drawing.Figure("gradient_clipping", name))
+
+
+def pixels() -> tuple[np.ndarray, np.ndarray]:
+    """Give the digits as the chapter's networks see them."""
+    digits = datasets.digits()
+    return (digits.inputs - 8) / 8, digits.targets
+
+
+def batches(generator: np.random.Generator, examples: int, size: int, runs: tuple[int, ...]):
+    """Give the indices of one batch a run after another, epoch after epoch."""
+    while True:
+        order = generator.permuted(np.broadcast_to(np.arange(examples), (*runs, examples)), axis=-1)
+        yield from np.split(order, range(size, examples, size), axis=-1)
+
+
+def longest_over_usual(norms: np.ndarray) -> np.ndarray:
+    """Give, for each run, the longest gradient over the median of the 100 before it."""
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(norms, 100, axis=0), axis=-1)
+    return (norms[100:] / usual[:-1]).max(0)
 
 
 # --- the cliff
@@ -59,13 +78,15 @@ def test_the_slope_on_the_wall_is_a_geometric_sum(weight: float, length: int) ->
 def test_the_numbers_in_print_of_the_wall() -> None:
     assert surfaces.growth(5.0, 50) == pytest.approx(280_256, abs=1)
     assert surfaces.growth(3.0, 500) == pytest.approx(4.0)
+    assert abs(surfaces.growth(-5.0, 50)) > 30_000  # a wall below w = -4 too
+    assert np.all(abs(surfaces.growth(np.array([[-3.9], [-3.0], [3.9]]), np.arange(1, 500))) <= 1 / (1 - 3.9 / 4))
     assert surfaces.unit_loss(np.array(5.0), np.array(-2.5), 50).slope_bias == pytest.approx(-28_026, abs=1)
 
 
 def test_clipped_descents_arrive_and_the_others_are_thrown() -> None:
     shown = numbers("cliff")
     assert shown.solved[1, -1] >= 0.98
-    assert shown.solved[0, -1] < 0.5
+    assert 0.37 < shown.solved[0, -1] < 0.45  # of 1,000 starts, whose standard error is 0.016
     assert np.hypot(*(shown.plain[:, -1] - shown.plain[:, 0])) > 2
     assert np.hypot(*(shown.clipped - shown.clipped[:, :1])).max() < 1
     assert shown.plain.shape[1] < shown.clipped.shape[1] == len(shown.steps)
@@ -73,30 +94,55 @@ def test_clipped_descents_arrive_and_the_others_are_thrown() -> None:
 
 @pytest.mark.parametrize(("rate", "steps", "length"), [(0.05, 600, 50), (0.2, 300, 50), (0.2, 300, 20)])
 def test_that_holds_at_other_rates_and_lengths(rate: float, steps: int, length: int) -> None:
-    generator = np.random.default_rng(3)
-    weight = generator.uniform(4.2, 5.2, 40)
-    bias = generator.uniform(-0.5, 1.0, 40) - weight / 2
+    generator = np.random.default_rng(0)
+    weight = generator.uniform(4.2, 5.2, 1000)
+    bias = generator.uniform(-0.5, 1.0, 1000) - weight / 2
     solved = []
     for bound in (1e300, 1.0):
         _, loss = surfaces.descend(weight, bias, rate, bound, steps, length)
         solved.append(np.mean(loss[-1] < 1e-3))
-    assert solved[1] == 1
+    assert solved[1] >= 0.99
     assert solved[0] < 0.8
-    assert length < 50 or 0.4 < solved[0] < 0.62
+    assert length < 50 or solved[1] == (0.998 if rate < 0.1 else 1)
+    assert length < 50 or solved[0] == pytest.approx(0.37 if rate < 0.1 else 0.54, abs=0.005)
 
 
-def test_an_ordinary_network_has_no_cliff() -> None:
-    generator, norms = np.random.default_rng(0), []
-    digits = datasets.digits()
-    inputs, labels = (digits.inputs - 8) / 8, digits.targets
-    parameters = network.initialize([64, 32, 32, 10], generator)
-    for _ in range(40):
-        for batch in minibatch.epoch(len(labels), 32, generator):
-            grads = network.loss_and_gradient(parameters, inputs[batch], labels[batch]).gradient
-            norms.append(gradient_clipping.global_norm(grads))
-            parameters = {name: value - 0.1 * grads[name] for name, value in parameters.items()}
-    before = np.median(np.lib.stride_tricks.sliding_window_view(norms, 100), axis=-1)
-    assert 10 < (norms[100:] / before[:-1]).max() < 17
+@pytest.mark.parametrize(
+    ("rates", "size", "steps", "least", "most"),
+    [([0.1] * 5 + [0.2] * 5, 32, 20 * 57, 7, 43), ([0.1] * 4, 8, 10 * 225, 65, 139)],
+)
+def test_an_ordinary_network_has_no_cliff(rates: list[float], size: int, steps: int, least: int, most: int) -> None:
+    inputs, labels = pixels()
+    generator, norms, runs = np.random.default_rng(0), [], (len(rates),)
+    parameters = network.initialize([64, 32, 32, 10], generator, runs=runs)
+    for batch, _ in zip(batches(generator, len(labels), size, runs), range(steps), strict=False):
+        grads = network.loss_and_gradient(parameters, inputs[batch], labels[batch]).gradient
+        norms.append(gradient_clipping.global_norm(grads, 1))
+        for name, value in parameters.items():
+            value -= np.reshape(rates, (-1, *[1] * (value.ndim - 1))) * grads[name]
+    found = longest_over_usual(np.array(norms))
+    assert found.min() == pytest.approx(least, rel=0.2)  # rounding moves a single gradient, so not to the digit
+    assert found.max() == pytest.approx(most, rel=0.2)
+
+
+def test_a_recurrent_network_that_reads_pixels_meets_long_gradients() -> None:
+    """One of the twelve runs in print, and not its number: by a change in the thirteenth digit 36,000 becomes 25."""
+    generator = np.random.default_rng(1)
+    inputs, labels = pixels()
+    start = {
+        "input.weight": initialization.lecun_normal((24, 1), generator),
+        "input.bias": np.zeros(24),
+        "state.weight": 1.2 * initialization.lecun_normal((24, 24), generator),
+        "output.weight": initialization.lecun_normal((10, 24), generator),
+        "output.bias": np.zeros(10),
+    }
+    order, norms = np.random.default_rng(10), []
+    for _ in range(390):
+        batch = order.permutation(500)[:32]
+        _, grads = learning.recurrent_gradient(start, inputs[batch], labels[batch])
+        norms.append(gradient_clipping.global_norm(grads))
+        start = {name: value - 0.1 * grads[name] for name, value in start.items()}
+    assert longest_over_usual(np.array(norms)) > 10
 
 
 def test_one_step_at_the_edge() -> None:
@@ -192,12 +238,26 @@ def test_in_trained_networks_clipping_examples_turns_the_mean() -> None:
     assert np.all(np.diff(shown.cosines[1, 1]) < 0.01)
     assert shown.cosines[1, 1, -1] == pytest.approx(0.6, abs=0.05)
     assert shown.cosines[1, 1, 0] > 0.98
-    parameters, inputs, labels = surfaces.trained(200, 6, 0)
-    for run in range(6):
-        own = {name: np.broadcast_to(value[run], (300, *value.shape[1:])) for name, value in parameters.items()}
-        grads = network.loss_and_gradient(own, inputs[:300, None], labels[:300, None]).gradient
-        lengths = gradient_clipping.global_norm(grads, 1)
-        assert 12 < np.quantile(lengths, 0.9) / np.median(lengths) < 22
+
+
+@pytest.mark.parametrize(("steps", "seeds", "least", "most"), [(200, 3, 8, 29), (1000, 1, 49, 128)])
+def test_the_longest_tenth_of_single_gradients(steps: int, seeds: int, least: int, most: int) -> None:
+    found = []
+    for seed in range(seeds):
+        parameters, inputs, labels = surfaces.trained(steps, 6, seed)
+        for run in range(6):
+            own = {name: np.broadcast_to(value[run], (300, *value.shape[1:])) for name, value in parameters.items()}
+            grads = network.loss_and_gradient(own, inputs[:300, None], labels[:300, None]).gradient
+            lengths = gradient_clipping.global_norm(grads, 1)
+            found.append(np.quantile(lengths, 0.9) / np.median(lengths))
+    assert min(found) == pytest.approx(least, abs=0.5)
+    assert max(found) == pytest.approx(most, abs=0.5)
+
+
+def test_nothing_pulls_where_all_noise_is_clipped() -> None:
+    for place in (0.5, 1.5, 1.99, 2.5):
+        clipped = gradient_clipping.clip_by_value(np.array([place + 3, place - 3]), 1.0)
+        assert (clipped.mean() == 0) == (place < 2)
 
 
 # --- the spike
@@ -226,6 +286,13 @@ def test_adam_follows_the_formula() -> None:
         taken = exact.steps_around(adaptive_methods.Adam(1.0, 0.9, beta), ordinary[:, None])[5000:, 0]
         assert (taken < 0).sum() == wanted
         assert -taken[taken < 0].sum() == pytest.approx(moved, abs=0.1)
+    for beta, ratio, wanted, bounds, before in ((0.999, 111, 3.29, 7.27, 6000), (0.95, 2.11, 1.026, 1.165, 300)):
+        sizes = ratio * np.array([0.3, 0.9, 1, 1.1, 3, -1])
+        equal = np.append(np.ones((before, 6)), [sizes], axis=0)
+        taken = exact.steps_around(adaptive_methods.Adam(1.0, 0.9, beta), equal)[-1]
+        assert taken.max() == taken[2] == pytest.approx(math.sqrt(0.81 / beta + 0.01 / (1 - beta)), rel=2e-3)
+        assert taken[2] == pytest.approx(wanted, rel=2e-3)
+        assert 0.1 / math.sqrt(1 - beta) / math.sqrt(1 - 0.81 / beta) == pytest.approx(bounds, abs=5e-3)
     alone = exact.steps_around(adaptive_methods.Adam(1.0), np.append(np.zeros(20_000), np.eye(400)[0])[:, None])
     assert np.abs(alone).sum() == pytest.approx(0.1 / math.sqrt(0.001) / (1 - 0.9 / math.sqrt(0.999)), rel=1e-4)
     assert np.abs(alone).sum() == pytest.approx(31.8, abs=0.05)
@@ -237,6 +304,48 @@ def test_adam_follows_the_formula() -> None:
     for length, beta, wanted in ((100, 0.999, 1203), (1000, 0.999, 5806), (100, 0.95, 100)):
         steps = math.log(3 / ((length**2 - 1) * (1 - beta))) / math.log(beta)
         assert steps == pytest.approx(wanted, abs=0.6)
+
+
+def adams(rate: float, spikes: list[float], bounds: list[float], steps: int, seeds: int, rule=adaptive_methods.Adam):
+    """Train networks on digits, one spike in the 21st step from behind; give the losses, (spike, seed)."""
+    inputs, labels = pixels()
+    generator, runs = np.random.default_rng(0), (len(spikes), seeds)
+    start = network.initialize([64, 32, 32, 10], generator, runs=(seeds,))
+    parameters = {name: np.broadcast_to(value, (*runs, *value.shape[1:])).copy() for name, value in start.items()}
+    clip = gradient_clipping.ClipByGlobalNorm(np.broadcast_to(np.reshape(bounds, (-1, 1)), runs), 2)
+    optimizer = optimizers.chain(clip, rule(rate))
+    state = optimizer.init(parameters)
+    for batch, step in zip(batches(generator, len(labels), 32, (seeds,)), range(steps), strict=False):
+        own = (np.broadcast_to(data[batch], (*runs, *data[batch].shape[1:])) for data in (inputs, labels))
+        grads = network.loss_and_gradient(parameters, *own).gradient
+        if step == steps - 21:
+            grads = {name: g * np.reshape(spikes, (-1, *[1] * (g.ndim - 1))) for name, g in grads.items()}
+        updates, state = optimizer.update(grads, state, parameters)
+        parameters = optimizers.apply_updates(parameters, updates)
+    return network.loss_and_gradient(parameters, inputs, labels).loss
+
+
+def test_a_spike_of_either_sign_spoils_adam() -> None:
+    losses = adams(0.003, [-1000, 1000, -1000, 1], [1e300, 1e300, 5, 1e300], 171, 3)
+    assert losses[:2].min() == pytest.approx(1.3, abs=0.05)
+    assert losses[:2].max() == pytest.approx(4.1, abs=0.05)
+    assert np.all((losses[2:] > 0.105) & (losses[2:] < 0.155))
+
+
+def test_under_adam_a_low_threshold_is_no_rate() -> None:
+    kept = {"spikes": [1, 1], "bounds": [0.1, 0.001], "steps": 200, "seeds": 1}
+    np.testing.assert_allclose(adams(0.003, **kept)[:, 0], [0.090, 0.091], atol=5e-4)
+    high, low = adams(0.3, **kept, rule=minibatch.SGD)
+    assert low > 3 * high
+
+
+def test_weight_decay_of_sgd_comes_behind_the_clipping() -> None:
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.tensor([100.0]))
+    weight.grad = torch.tensor([5.0])
+    torch.nn.utils.clip_grad_norm_([weight], 1.0)
+    torch.optim.SGD([weight], lr=0.1, weight_decay=0.1).step()
+    assert 100 - weight.item() == pytest.approx(1.1, abs=1e-4)
 
 
 # --- rates
@@ -265,3 +374,51 @@ def test_clipping_widens_the_range_of_rates() -> None:
     assert shown.rates[trained[2]].max() < shown.rates[trained[0]].max() / 5
     # Where most steps are clipped, rate times threshold decides.
     np.testing.assert_allclose(shown.accuracy[0, 1, 2:], shown.accuracy[1, 1, :-2], atol=0.06)
+
+
+def recurrent_accuracy(rates: list[float], clip, columns: int = 8, scale: float = 1.0, steps: int = 150) -> np.ndarray:
+    """Train the chapter's recurrent network, two seeds at each rate; give the accuracies, (rate, seed)."""
+    inputs, labels = (data[:1000] for data in pixels())
+    generator, runs = np.random.default_rng(0), (len(rates), 2)
+    start = learning.recurrent_start(24, generator, (2,))
+    start["state.weight"] *= scale
+    if columns != 8:
+        start["input.weight"] = np.random.default_rng(1).normal(size=(2, 24, columns)) / columns**0.5
+    parameters = {name: np.broadcast_to(value, (*runs, *value.shape[1:])).copy() for name, value in start.items()}
+    for batch, _ in zip(batches(generator, 1000, 32, (2,)), range(steps), strict=False):
+        own = (np.broadcast_to(data[batch], (*runs, *data[batch].shape[1:])) for data in (inputs, labels))
+        grads = clip(learning.recurrent_gradient(parameters, *own)[1])
+        for name, value in parameters.items():
+            value -= np.reshape(rates, (-1, *[1] * (value.ndim - 1))) * grads[name]
+    return learning._recurrent_accuracy(
+        parameters, np.broadcast_to(inputs[:300], (*runs, 300, 64)), np.broadcast_to(labels[:300], (*runs, 300))
+    )
+
+
+def by_norm(bound: float):
+    return lambda grads: gradient_clipping.clip_by_global_norm(grads, bound, 2)
+
+
+def by_value(bound: float):
+    return lambda grads: {name: gradient_clipping.clip_by_value(g, bound) for name, g in grads.items()}
+
+
+def test_the_range_of_rates_widens_by_two_and_its_unit_changes_by_ten() -> None:
+    for bound, trains, fails in ((1e300, [0.05, 0.85], [0.03, 1.5]), (1.0, [0.05, 1.5], [0.03, 2.7])):
+        assert np.all(recurrent_accuracy(trains, by_norm(bound), steps=100).mean(-1) > 0.7)
+        assert np.all(recurrent_accuracy(fails, by_norm(bound), steps=100).mean(-1) < 0.7)
+    assert np.all(recurrent_accuracy([0.5, 15.0], by_norm(0.1), steps=100).mean(-1) > 0.7)
+    assert np.all(recurrent_accuracy([0.3, 27.0], by_norm(0.1), steps=100).mean(-1) < 0.7)
+
+
+def test_clipping_by_value_trains_a_recurrent_network_as_well() -> None:
+    rates = [0.3, 1.0, 3.0, 10.0]
+    for clip, wanted in ((by_norm(0.1), (0.95, 0.96)), (by_value(0.003), (0.95, 0.95)), (by_value(0.01), (0.94, 0.96))):
+        best = np.sort(recurrent_accuracy(rates, clip).max(0))
+        np.testing.assert_allclose(best, wanted, atol=0.01)
+
+
+def test_clipping_did_not_raise_the_best_accuracy_in_sixteen_pieces() -> None:
+    for bound, wanted in ((1e300, (0.83, 0.85)), (1.0, (0.86, 0.87))):
+        best = np.sort(recurrent_accuracy([0.1, 0.3, 1.0], by_norm(bound), columns=4, scale=1.25).max(0))
+        np.testing.assert_allclose(best, wanted, atol=0.01)

@@ -27,13 +27,16 @@ pytest_plugins = ["pytester"]
 NEEDED_BY_THE_GATE = (
     "axe_playwright_python",
     "beartype",
+    "distributed",
     "hypothesis",
     "ipykernel",
     "jaxtyping",
+    "joblib",
     "mkdocs",
     "mpmath",
     "nbclient",
     "nbformat",
+    "optuna",
     "playwright",
     "pytest_codeblocks",
     "scipy",
@@ -144,6 +147,7 @@ class PageFile(pytest.File):
             blocks.STARTER: pytest.mark.xfail(strict=True, raises=AssertionError),
             blocks.CUDA: pytest.mark.cuda,
             blocks.NEEDS_TORCH: None,
+            blocks.NEEDS_OPTUNA: None,
         }
         for fence in read:
             refused = [mark for mark in fence.marks if mark not in marks]

@@ -83,6 +83,36 @@ def test_shifted_points(sampler):
     assert (points < 1).all()
 
 
+@pytest.mark.parametrize("power", [0, 1, 4, 8])
+def test_scrambled_sobol_points_keep_the_evenness(power):
+    points = search.scrambled_sobol_points(2**power, 10, np.random.default_rng(0), runs=(5,))
+    cells = np.sort(np.floor(points * 2**power).astype(int), axis=-2)
+    np.testing.assert_array_equal(cells, np.broadcast_to(np.arange(2**power)[:, None], cells.shape))
+
+
+def test_scrambled_sobol_points_are_uniform_each_and_even_in_the_plane():
+    points = search.scrambled_sobol_points(16, 2, np.random.default_rng(1), runs=(400,))
+    assert points.shape == (400, 16, 2)
+    for number in (0, 5):
+        np.testing.assert_allclose(points[:, number].mean(axis=0), 0.5, atol=4 * np.sqrt(1 / 12 / 400))
+        np.testing.assert_allclose(points[:, number].var(axis=0), 1 / 12, atol=4 * np.sqrt(1 / 180 / 400))
+    # The first two dimensions form a net: each of the 4 by 4 squares holds one of 16 points.
+    squares = (np.floor(points * 4) @ np.array([4, 1])).astype(int)
+    np.testing.assert_array_equal(np.sort(squares, axis=-1), np.broadcast_to(np.arange(16), squares.shape))
+    assert len(np.unique(points[:, 0])) == 800
+    child = np.random.default_rng(1).spawn(2)[1]
+    np.testing.assert_array_equal(points[1], search.scrambled_sobol_points(16, 2, child))
+
+
+def test_scrambled_sobol_points_leave_a_mean_with_less_error_than_random_ones():
+    generator = np.random.default_rng(2)
+    scrambled = search.scrambled_sobol_points(64, 3, generator, runs=(200,))
+    random = search.random_points((64, 3), generator, runs=(200,))
+    errors = [np.prod(1 + (points - 0.5), axis=-1).mean(axis=-1) - 1 for points in (scrambled, random)]
+    assert errors[0].std() < errors[1].std() / 8
+    assert abs(errors[0].mean()) < 4 * errors[0].std() / np.sqrt(200)
+
+
 # --- ranges ---
 
 
@@ -120,6 +150,55 @@ def test_ranges_of_runs():
     together = search.to_ranges(points, ranges)
     for run in range(3):
         np.testing.assert_array_equal(together[run], search.to_ranges(points[run], ranges))
+
+
+SPACE = {
+    "rate": Range(1e-4, 1.0, log=True),
+    "layers": search.Whole(1, 3),
+    "units": search.Whole(8, 64, log=True),
+    "optimizer": search.Choices(("sgd", "momentum", "adam")),
+    "beta": search.Under("optimizer", ("momentum", "adam"), Range(0.5, 1.0)),
+}
+
+
+def test_to_settings_by_hand():
+    points = frozen([[0.5, 0.0, 0.0, 0.0, 0.5], [0.25, 0.5, 0.5, 0.5, 0.5], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    first, second, third = search.to_settings(points, SPACE)
+    assert first == {"rate": pytest.approx(0.01), "layers": 1, "units": 8, "optimizer": "sgd"}
+    assert second["layers"] == 2
+    assert second["units"] == int(np.sqrt(8 * 65))
+    assert (second["optimizer"], second["beta"]) == ("momentum", 0.75)
+    assert third == {"rate": 1.0, "layers": 3, "units": 64, "optimizer": "adam", "beta": 1.0}
+    assert type(second["layers"]) is int
+    assert type(second["rate"]) is float
+    assert search.to_settings(points[:0], SPACE) == ()
+
+
+def test_whole_numbers_and_choices_come_alike_often():
+    points = search.random_points((30_000, 5), np.random.default_rng(0))
+    settings = search.to_settings(points, SPACE)
+    for name, options in (("layers", (1, 2, 3)), ("optimizer", ("sgd", "momentum", "adam"))):
+        shares = [np.mean([setting[name] == option for setting in settings]) for option in options]
+        np.testing.assert_allclose(shares, 1 / 3, atol=4 * np.sqrt(2 / 9 / 30_000))
+    units = np.array([setting["units"] for setting in settings])
+    assert (units.min(), units.max()) == (8, 64)
+    expected = np.log(33 / 16) / np.log(65 / 8)  # of 16 to 32
+    assert ((units >= 16) & (units <= 32)).mean() == pytest.approx(expected, abs=4 * np.sqrt(0.25 / 30_000))
+    assert all(("beta" in setting) == (setting["optimizer"] != "sgd") for setting in settings)
+
+
+def test_a_condition_may_hang_on_one_that_was_left_out():
+    space = {
+        "optimizer": search.Choices(("sgd", "momentum")),
+        "kind": search.Under("optimizer", ("momentum",), search.Choices(("heavy", "nesterov"))),
+        "restart": search.Under("kind", ("nesterov",), search.Whole(1, 9)),
+    }
+    found = search.to_settings(np.array([[0.0, 0.9, 0.5], [0.9, 0.0, 0.5], [0.9, 0.9, 0.5]]), space)
+    assert [sorted(setting) for setting in found] == [
+        ["optimizer"],
+        ["kind", "optimizer"],
+        ["kind", "optimizer", "restart"],
+    ]
 
 
 # --- how many draws ---
@@ -275,6 +354,75 @@ def test_successive_halving_ends_with_fewer_than_the_factor():
     assert result.best == 0
     lost = search.successive_halving(lambda numbers, budget: np.full(len(numbers), np.nan), 4)
     assert lost.best == -1
+
+
+def test_successive_halving_stops_at_the_largest_budget():
+    result = search.successive_halving(lambda numbers, budget: numbers + 0.0, 27, factor=3, largest=10)
+    assert result.budgets == (1, 3, 9)
+    assert result.cost == 27 + 27 + 27
+    assert search.successive_halving(lambda numbers, budget: numbers + 0.0, 27, largest=1).budgets == (1,)
+    assert search.successive_halving(lambda numbers, budget: numbers + 0.0, 4, largest=4).budgets == (1, 2, 4)
+
+
+# --- hyperband ---
+
+
+def test_hyperband_brackets_of_the_source():
+    # Table 1 of Li et al. (2016): R = 81, eta = 3.
+    brackets = search.hyperband_brackets(81, 3)
+    assert brackets == ((81, 1), (34, 3), (15, 9), (8, 27), (5, 81))
+    rounds = [
+        search.successive_halving(lambda numbers, budget: numbers + 0.0, n, budget=r, factor=3, largest=81)
+        for n, r in brackets
+    ]
+    assert [[len(numbers) for numbers in each.survivors] for each in rounds] == [
+        [81, 27, 9, 3, 1],
+        [34, 11, 3, 1],
+        [15, 5, 1],
+        [8, 2],
+        [5],
+    ]
+    assert max(each.cost for each in rounds) <= 5 * 81 + 27
+    assert search.hyperband_brackets(1) == ((1, 1),)
+    assert search.hyperband_brackets(100, 10) == ((100, 1), (15, 10), (3, 100))
+
+
+# --- asynchronous halving ---
+
+
+def test_to_promote_by_hand():
+    rungs = ({1: 0.5, 2: 0.2, 3: 0.9, 4: np.nan}, {}, {})
+    assert search.to_promote(rungs, ({}, {}, {}), 4) == (0, 2)
+    assert search.to_promote(rungs, ({2}, {}, {}), 4) is None
+    assert search.to_promote(rungs, ({2}, {}, {}), 2) == (0, 1)
+    assert search.to_promote(({1: 0.5}, {}), ({}, {}), 2) is None
+    # The higher rung comes first, and nothing leaves the highest.
+    rungs = ({1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}, {1: 0.1, 2: 0.2}, {1: 0.0})
+    assert search.to_promote(rungs, ({1, 2}, set(), set()), 2) == (1, 1)
+    assert search.to_promote(rungs, ({1, 2}, {1}, set()), 2) is None
+    assert search.to_promote(({1: np.nan, 2: np.nan}, {}), (set(), set()), 2) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_waiting_each_rung_holds_at_most_its_share_and_good_candidates_rise(seed):
+    quality = np.random.default_rng(seed).permutation(81).astype(float)
+    rungs, promoted = ({}, {}, {}, {}), (set(), set(), set(), set())
+    begun = 0
+    while not rungs[-1]:
+        job = search.to_promote(rungs, promoted, 3)
+        if job is None:
+            rungs[0][begun] = quality[begun]
+            begun += 1
+        else:
+            rung, number = job
+            promoted[rung].add(number)
+            rungs[rung + 1][number] = quality[number]
+    # Early promotions are made on few losses, so that fewer begin than successive halving needs: 27.
+    assert 9 <= begun <= 27
+    risen = quality[list(rungs[1])]
+    assert np.median(risen) < np.median(quality[:begun])
+    assert quality[next(iter(rungs[3]))] <= np.quantile(quality[:begun], 0.4)
+    assert [len(rung) for rung in rungs[2:]] == [3, 1]
 
 
 # --- importance ---

@@ -21,7 +21,8 @@ from dlnotes.book import execution, pages
 STARTER = "pytest.mark.xfail(strict=True, raises=AssertionError)"
 CUDA = "pytest.mark.cuda"
 NEEDS_TORCH = "pytest-codeblocks:importorskip(torch)"
-_TORCH = re.compile(r"^\s*(?:import|from)\s+(?:torch|dlnotes\.torch)\b", re.MULTILINE)
+NEEDS_OPTUNA = "pytest-codeblocks:importorskip(optuna)"
+_TORCH = re.compile(r"^\s*(?:import|from)\s+(?:torch|dlnotes\.torch|optuna)\b", re.MULTILINE)
 
 # Seconds that a block, and the blocks of a chapter together, may take where NumPy alone computes; in a browser they
 # take 8 to 70 times as long. A slow machine is no defect of a page, so only SLACK times as much is refused. A busy one
@@ -44,7 +45,7 @@ class Result(NamedTuple):
 
 
 def uses_torch(code: str) -> bool:
-    """Say whether a block computes with torch, and so stands outside the budget of time."""
+    """Say whether a block computes with torch or searches by Optuna, and so stands outside the budget of time."""
     return bool(_TORCH.search(code))
 
 
@@ -91,6 +92,8 @@ def _execute(code: str, line: int, page: Path) -> tuple[str, BaseException | Non
 
 def reason_to_skip(block: pages.Fence) -> str | None:
     """Say why a block cannot run on this machine, or None."""
+    if NEEDS_OPTUNA in block.marks:
+        return "optuna is not installed" if importlib.util.find_spec("optuna") is None else None
     if not {NEEDS_TORCH, CUDA}.intersection(block.marks):
         return None
     if importlib.util.find_spec("torch") is None:

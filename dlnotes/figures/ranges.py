@@ -212,6 +212,27 @@ OWN: Mapping[str, Mapping[str, Range]] = {
     },
     "gradient_clipping/steepness": {"longest": Range(15, 60, "times that the unit runs, at most")},
     "gradient_clipping/turning": {"points": Range(9, 60, "thresholds")},
+    "hyperparameter_search/best-of": {
+        "splits": Range(2, 20, "ways to deal the rows"),
+        "draws": Range(8, 64, "networks that are drawn"),
+        "rows": Range(20, 300, "rows that the networks are chosen by"),
+    },
+    "hyperparameter_search/grid-random": {
+        "runs": Range(10, 2000, "places of the minimum"),
+        "largest": Range(3, 6, "values on each axis of the largest grid"),
+    },
+    "hyperparameter_search/halving": {
+        "draws": Range(145, 300, "networks that are drawn"),
+        "searches": Range(10, 2000, "searches among them"),
+    },
+    "hyperparameter_search/importance": {
+        "searches": Range(2, 12, "searches"),
+        "draws": Range(20, 300, "networks in a search"),
+    },
+    "hyperparameter_search/stages": {
+        "searches": Range(3, 40, "searches"),
+        "full": Range(9, 108, "steps of a full training"),
+    },
     "initialization/signals-alike": {"width": Range(16, 512, "units in each layer")},
     "initialization/tanh-variance": {"depth": Range(21, 60, "layers")},
     "initialization/width-transfer": {"widths": Range(8, 512, "widths", counts=(2, 6))},

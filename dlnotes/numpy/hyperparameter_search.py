@@ -7,9 +7,9 @@ or a logarithmic scale. Whatever is costly is passed in as `evaluate`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,66 @@ class Range:
         checks.real("high", self.high, above=low)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A hyperparameter that is a whole number, as a number of layers.
+
+    Args:
+        low: Least value, above 0 on a logarithmic scale.
+        high: Greatest value, above low.
+        log: Whether ratios count, as for numbers of units.
+
+    Source: definition.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        checks.instance("log", self.log, bool, "True or False")
+        low = checks.integer("low", self.low, **({"at_least": 1} if self.log else {}))
+        checks.integer("high", self.high, at_least=low + 1)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A hyperparameter that is one of a list, as the kind of optimizer.
+
+    Args:
+        options: At least one.
+
+    Source: definition.
+    """
+
+    options: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        checks.integer("number of options", len(checks.instance("options", self.options, tuple, "a tuple")), at_least=1)
+
+
+@dataclass(frozen=True)
+class Under:
+    """A hyperparameter that there is under a condition only: the momentum of one optimizer, the width of layer 3.
+
+    Args:
+        name: Of which earlier hyperparameter it depends.
+        among: For which values of that one it is there.
+        part: Where it is looked for then.
+
+    Source: definition.
+    """
+
+    name: str
+    among: tuple[Any, ...]
+    part: Range | Whole | Choices
+
+    def __post_init__(self) -> None:
+        checks.instance("name", self.name, str, "the name of a hyperparameter")
+        checks.instance("among", self.among, tuple, "a tuple of values")
+        checks.instance("part", self.part, (Range, Whole, Choices), "a Range, Whole or Choices")
+
+
 class Stage(NamedTuple):
     """One stage of `coarse_to_fine`: how many draws, the budget of each, how many of the best set the next ranges."""
 
@@ -86,6 +146,13 @@ class Search(NamedTuple):
     ranges: tuple[tuple[Range, ...], ...]
     cost: int
     edges: np.ndarray
+
+
+class Bracket(NamedTuple):
+    """One bracket of Hyperband: how many candidates begin, and with what budget each."""
+
+    candidates: int
+    budget: int
 
 
 class Halving(NamedTuple):
@@ -253,14 +320,58 @@ def sobol_points(
     """
     draws = checks.integer("draws", draws, at_least=0, at_most=2**SOBOL_BITS)
     dimensions = checks.integer("dimensions", dimensions, at_least=1, at_most=len(SOBOL_TABLE) + 1)
+    whole = [_along_gray_code(draws, _sobol_directions(j)) for j in range(dimensions)]
+    return _rotated(np.stack(whole, axis=-1) / 2.0**SOBOL_BITS, shift)
+
+
+def _along_gray_code(draws: int, directions: np.ndarray) -> np.ndarray:
+    """Give one coordinate of the first points, as integers: the directions that stand at the ones of i XOR (i >> 1)."""
     number = np.arange(draws, dtype=np.uint64)
     gray = number ^ (number >> np.uint64(1))
-    whole = np.zeros((draws, dimensions), dtype=np.uint64)
-    for j in range(dimensions):
-        directions = _sobol_directions(j)
-        for k in range(max(draws - 1, 0).bit_length()):
-            whole[:, j] ^= (gray >> np.uint64(k) & np.uint64(1)) * directions[k]
-    return _rotated(whole / 2.0**SOBOL_BITS, shift)
+    whole = np.zeros(draws, dtype=np.uint64)
+    for k in range(max(draws - 1, 0).bit_length()):
+        whole ^= (gray >> np.uint64(k) & np.uint64(1)) * directions[k]
+    return whole
+
+
+def scrambled_sobol_points(
+    draws: int, dimensions: int, generator: Generators, *, runs: tuple[int, ...] = ()
+) -> Float[np.ndarray, "*runs draws dimensions"]:
+    """Give Sobol points whose bits are mixed at random, so that each run has its own and every point is uniform.
+
+        v_jk <- L_j v_jk mod 2,    x_ij = d_j XOR (the direction numbers of point i),
+        L_j a random lower triangle of bits with ones on the diagonal, d_j random bits
+
+    The mixing keeps the evenness that a shift added to the points can lose: of the first 2^m points, each of the 2^m
+    equal intervals of every axis still holds exactly one.
+
+    Args:
+        draws: From 0 to 2^32.
+        dimensions: From 1 to 10.
+        generator: Draws L and d. With runs, each run draws from its own child, or from its own entry of an array.
+        runs: The shape of the grid of runs.
+
+    Returns:
+        Points, from 0 to below 1.
+
+    Raises:
+        ValueError: If a number is out of range, or the generators are not as many as runs.
+
+    Source: Matousek (1998), with the direction numbers of Joe and Kuo (2008).
+    """
+    draws = checks.integer("draws", draws, at_least=0, at_most=2**SOBOL_BITS)
+    dimensions = checks.integer("dimensions", dimensions, at_least=1, at_most=len(SOBOL_TABLE) + 1)
+    generators = many_runs.generators(generator, checks.shape("runs", runs))
+    powers = np.uint64(1) << np.arange(SOBOL_BITS, dtype=np.uint64)[::-1]  # the first bit counts 1/2
+    points = np.empty((*generators.shape, draws, dimensions))
+    for run in np.ndindex(*generators.shape):
+        for j in range(dimensions):
+            lower = np.tril(generators[run].integers(0, 2, (SOBOL_BITS, SOBOL_BITS)), -1) + np.eye(SOBOL_BITS)
+            bits = (_sobol_directions(j)[:, None] & powers > 0) @ lower.T % 2
+            mixed = (bits.astype(np.uint64) * powers).sum(axis=-1, dtype=np.uint64)
+            start = generators[run].integers(2**SOBOL_BITS, dtype=np.uint64)
+            points[(*run, slice(None), j)] = (start ^ _along_gray_code(draws, mixed)) / 2.0**SOBOL_BITS
+    return points
 
 
 def _ends(ranges: Sequence[Range]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -331,6 +442,57 @@ def from_ranges(
     values = np.asarray(values, dtype=np.float64)
     even = np.where(log, np.log(np.where(log, values, 1)), values)
     return (even / 2 - low / 2) / (high / 2 - low / 2)  # halved, so that no difference overflows
+
+
+def to_settings(
+    points: Float[np.ndarray, "draws dimensions"], space: Mapping[str, Range | Whole | Choices | Under]
+) -> tuple[dict[str, Any], ...]:
+    """Turn points of the unit cube into settings: named values, of which some are whole, chosen, or left out.
+
+        Range: as `to_ranges`
+        Whole: floor((1 - u) low + u (high + 1)),    or floor(low^(1 - u) (high + 1)^u) on a logarithmic scale
+        Choices: the one of number floor(u n)
+        Under: left out unless the one it depends on has one of the values named
+
+    Every hyperparameter keeps its own axis, used or not, so that evenly spread points stay so.
+
+    Args:
+        points: u, from 0 to 1, shape (draws, dimensions).
+        space: One entry a dimension.
+
+    Returns:
+        A dict of Python numbers and options for each point.
+
+    Raises:
+        TypeError: If an argument is of a wrong kind.
+        ValueError: If shapes do not fit, a point is outside the cube, or a condition names no earlier entry.
+
+    Source: definition.
+    """
+    checks.instance("space", space, Mapping, "a mapping from names to ranges")
+    checks.rank("points", checks.floating("points", points), exactly=2)
+    checks.last_axes("points", points, len(space), of="space")
+    checks.reals("points", points, at_least=0, at_most=1)
+    settings: list[dict[str, Any]] = [{} for _ in points]
+    earlier: list[str] = []
+    for (name, part), column in zip(space.items(), points.T, strict=True):
+        part, needed, among = (part.part, part.name, part.among) if isinstance(part, Under) else (part, None, ())
+        if needed is not None:
+            checks.choice(f"the condition of {name!r}", needed, earlier)
+        checks.instance(f"space[{name!r}]", part, (Range, Whole, Choices), "a Range, Whole, Choices or Under")
+        for setting, u in zip(settings, column.tolist(), strict=True):
+            if needed is None or setting.get(needed) in among:
+                setting[name] = _value(u, part)
+        earlier.append(name)
+    return tuple(settings)
+
+
+def _value(u: float, part: Range | Whole | Choices) -> Any:
+    if isinstance(part, Choices):
+        return part.options[min(int(u * len(part.options)), len(part.options) - 1)]
+    upper = part.high + isinstance(part, Whole)  # a whole number n stands for the interval from n to n + 1
+    value = float(to_ranges(np.array([u]), (Range(float(part.low), float(upper), part.log),))[0])
+    return value if isinstance(part, Range) else min(math.floor(value), part.high)
 
 
 def hit_probability(draws: int, share: float) -> float:
@@ -519,11 +681,12 @@ def successive_halving(
     *,
     budget: int = 1,
     factor: int = 2,
+    largest: int | None = None,
 ) -> Halving:
     """Give all candidates a small budget, drop the worse ones, give the others more, until few are left.
 
         round k: evaluate n_k candidates with budget * factor^k each, keep the best n_(k+1) = floor(n_k / factor)
-        last round: the first with n_k < factor; its best wins
+        last round: the first with n_k < factor, or whose successor would pass the largest budget; its best wins
 
     A power of the factor ends with one candidate; 20 by a factor of 3 end with 2, after 20 and 6.
 
@@ -533,6 +696,7 @@ def successive_halving(
         candidates: How many there are, at least 1.
         budget: Of the first round, at least 1.
         factor: At least 2.
+        largest: No candidate gets more than that; at least `budget`, or None for as much as it takes.
 
     Returns:
         The winner, and what happened in each round.
@@ -545,6 +709,8 @@ def successive_halving(
     remaining = np.arange(checks.integer("candidates", candidates, at_least=1))
     budget = checks.integer("budget", budget, at_least=1)
     factor = checks.integer("factor", factor, at_least=2)
+    if largest is not None:
+        checks.integer("largest", largest, at_least=budget)
     survivors, losses, budgets = [], [], []
     while True:
         found = np.asarray(evaluate(remaining, budget), dtype=np.float64)
@@ -552,13 +718,76 @@ def successive_halving(
         losses.append(checks.shaped("result of evaluate", found, remaining.shape, of="candidates"))
         budgets.append(budget)
         order = np.argsort(found, kind="stable")
-        if len(remaining) < factor:
+        if len(remaining) < factor or (largest is not None and budget * factor > largest):
             break
         remaining = np.sort(remaining[order[: len(remaining) // factor]])
         budget *= factor
     cost = sum(len(numbers) * each for numbers, each in zip(survivors, budgets, strict=True))
     best = -1 if np.isnan(found).all() else int(remaining[order[0]])
     return Halving(best, tuple(survivors), tuple(losses), tuple(budgets), cost)
+
+
+def hyperband_brackets(largest: int, factor: int = 3) -> tuple[Bracket, ...]:
+    """Give the brackets of Hyperband, from many candidates that begin with little to few that get all at once.
+
+        for s = s_max, ..., 0:  ceil((s_max + 1) / (s + 1) factor^s) candidates begin with floor(largest / factor^s),
+        s_max = floor(log_factor(largest))
+
+    Each goes into `successive_halving` with the same `factor` and `largest`, and costs at most about
+    (s_max + 1) * largest. The last bracket is random search: what ranks late is not lost in it.
+
+    Args:
+        largest: The most that one candidate may get, at least 1.
+        factor: At least 2.
+
+    Returns:
+        The brackets.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Li et al. (2016), algorithm 1.
+    """
+    largest = checks.integer("largest", largest, at_least=1)
+    factor = checks.integer("factor", factor, at_least=2)
+    powers = [1]
+    while powers[-1] * factor <= largest:
+        powers.append(powers[-1] * factor)
+    count = len(powers)
+    return tuple(Bracket(-(-count * powers[s] // (s + 1)), largest // powers[s]) for s in reversed(range(count)))
+
+
+def to_promote(
+    rungs: Sequence[Mapping[int, float]], promoted: Sequence[Collection[int]], factor: int
+) -> tuple[int, int] | None:
+    """Say which candidate a free worker is to train further, without waiting for the others.
+
+        from the second highest rung downward: the best that is among the best floor(n / factor) of the n losses of
+        its rung and was not promoted yet
+
+    Args:
+        rungs: For each rung, from the least budget to the largest, the losses that are known by candidate; nan counts
+            as worst.
+        promoted: For each rung, the candidates that were sent on from it.
+        factor: At least 2.
+
+    Returns:
+        (rung, candidate): its next budget is that of rung + 1. None where there is none: then a new candidate begins.
+
+    Raises:
+        ValueError: If the lists differ in length, or a number is out of range.
+
+    Source: Li et al. (2020), algorithm 2.
+    """
+    checks.integer("number of promoted", len(promoted), at_least=len(rungs), at_most=len(rungs))
+    factor = checks.integer("factor", factor, at_least=2)
+    for rung in reversed(range(len(rungs) - 1)):
+        losses = {number: loss for number, loss in rungs[rung].items() if not math.isnan(loss)}
+        best = sorted(losses, key=losses.__getitem__)[: len(rungs[rung]) // factor]
+        waiting = [number for number in best if number not in promoted[rung]]
+        if waiting:
+            return rung, waiting[0]
+    return None
 
 
 def importance(

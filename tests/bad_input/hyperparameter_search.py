@@ -14,6 +14,8 @@ def evaluate(values, budget):
     return np.zeros(len(values))
 
 
+SPACE = {"a": RANGES[0], "b": RANGES[1]}
+UNDER = search.Under("b", (1,), RANGES[0])
 STAGED = {"evaluate": evaluate, "ranges": RANGES, "generator": RNG}
 POINTS = np.linspace(0, 1, 20).reshape(10, 2)
 
@@ -43,6 +45,25 @@ CASES = [
     *sequences("halton_points"),
     *sequences("sobol_points"),
     ("sobol_points", {"draws": 4, "dimensions": 11}, ValueError, "dimensions"),
+    ("Whole", {"low": 2, "high": 2}, ValueError, "high"),
+    ("Whole", {"low": 0, "high": 2, "log": True}, ValueError, "low"),
+    ("Whole", {"low": 0.0, "high": 2}, TypeError, "low"),
+    ("Whole", {"low": 1, "high": 2, "log": 1}, TypeError, "log"),
+    ("Choices", {"options": ()}, ValueError, "options"),
+    ("Choices", {"options": [1, 2]}, TypeError, "options"),
+    ("Under", {"name": 1, "among": (1,), "part": RANGES[0]}, TypeError, "name"),
+    ("Under", {"name": "a", "among": 1, "part": RANGES[0]}, TypeError, "among"),
+    ("Under", {"name": "a", "among": (1,), "part": (0, 1)}, TypeError, "part"),
+    ("scrambled_sobol_points", {"draws": -1, "dimensions": 2, "generator": RNG}, ValueError, "draws"),
+    ("scrambled_sobol_points", {"draws": 4, "dimensions": 11, "generator": RNG}, ValueError, "dimensions"),
+    ("scrambled_sobol_points", {"draws": 4, "dimensions": 2, "generator": 0}, TypeError, "generator"),
+    ("scrambled_sobol_points", {"draws": 4, "dimensions": 2, "generator": RNG, "runs": (-1,)}, ValueError, "runs"),
+    ("to_settings", {"points": VALUES, "space": RANGES}, TypeError, "space"),
+    ("to_settings", {"points": VALUES, "space": {"a": RANGES[0]}}, ValueError, "points"),
+    ("to_settings", {"points": VALUES + 1, "space": SPACE}, ValueError, "points"),
+    ("to_settings", {"points": VALUES[0], "space": SPACE}, ValueError, "points"),
+    ("to_settings", {"points": VALUES, "space": {"a": RANGES[0], "b": (0, 1)}}, TypeError, "space"),
+    ("to_settings", {"points": VALUES, "space": {"a": UNDER, "b": RANGES[0]}}, ValueError, "condition"),
     ("to_ranges", {"points": VALUES + 1, "ranges": RANGES}, ValueError, "points"),
     ("to_ranges", {"points": VALUES[:, :1], "ranges": RANGES}, ValueError, "points"),
     ("to_ranges", {"points": VALUES.astype(int), "ranges": RANGES}, TypeError, "points"),
@@ -67,6 +88,11 @@ CASES = [
     ("successive_halving", {"evaluate": evaluate, "candidates": 0}, ValueError, "candidates"),
     ("successive_halving", {"evaluate": evaluate, "candidates": 4, "budget": 0}, ValueError, "budget"),
     ("successive_halving", {"evaluate": evaluate, "candidates": 4, "factor": 1}, ValueError, "factor"),
+    ("successive_halving", {"evaluate": evaluate, "candidates": 4, "budget": 3, "largest": 2}, ValueError, "largest"),
+    ("hyperband_brackets", {"largest": 0}, ValueError, "largest"),
+    ("hyperband_brackets", {"largest": 9, "factor": 1}, ValueError, "factor"),
+    ("to_promote", {"rungs": ({}, {}), "promoted": ({},), "factor": 2}, ValueError, "promoted"),
+    ("to_promote", {"rungs": ({},), "promoted": ({},), "factor": 1}, ValueError, "factor"),
     ("importance", {"points": POINTS[:2], "losses": np.zeros(2), "bins": 1}, ValueError, "losses"),
     ("at_edge", {"ranges": RANGES, "values": POINTS + 0.1, "losses": np.zeros(9)}, ValueError, "losses"),
     ("at_edge", {"ranges": RANGES, "values": POINTS[0], "losses": np.zeros(10)}, ValueError, "values"),

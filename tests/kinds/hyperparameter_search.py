@@ -21,6 +21,10 @@ CASES = {
     "sobol_points": Kinds(
         lambda module, shift: module.sobol_points(8, 2, shift=shift), (SHIFT,), CUBE, (0,), half=HOST, longdouble=HOST
     ),
+    "scrambled_sobol_points": "draws at random and takes numbers alone",
+    "to_settings": "gives Python numbers, each by to_ranges",
+    "hyperband_brackets": "takes integers alone",
+    "to_promote": "compares Python numbers, and gives a choice",
     "to_ranges": Kinds(
         lambda module, points: module.to_ranges(points, RANGES), (POINTS,), CUBE, (0,), half=HOST, longdouble=HOST
     ),

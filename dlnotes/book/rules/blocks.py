@@ -31,7 +31,7 @@ def check(book: breach.Book, name: str, page: pages.Page) -> Iterator[breach.Bre
 
 def _mark(text: str) -> str | None:
     """Say what is wrong with a comment for the runner of blocks."""
-    if text in (pages.EXPECTED, blocks.NEEDS_TORCH, blocks.CUDA, blocks.STARTER):
+    if text in (pages.EXPECTED, blocks.NEEDS_TORCH, blocks.NEEDS_OPTUNA, blocks.CUDA, blocks.STARTER):
         return None
     if text.startswith(pages.EXPECTED):
         return f"what a block prints is compared to the letter, with {pages.EXPECTED}"
@@ -66,6 +66,9 @@ def _python(fence: pages.Fence) -> Iterator[tuple[int, str, str]]:
         yield fence.line, "block", "nothing checks this block: print and show the output, assert, or call a checker"
     if blocks.STARTER in fence.marks and not is_starter(fence):
         yield fence.line, "mark", "only the starter of an exercise may fail"
+    optuna = any(name.split(".")[0] == "optuna" for name in _imports(tree))
+    if optuna != (blocks.NEEDS_OPTUNA in fence.marks):
+        yield fence.line, "mark", f"blocks that import optuna, and no others, have <!--{blocks.NEEDS_OPTUNA}--> above"
     uses = _uses_torch(tree)
     needs = {blocks.NEEDS_TORCH, blocks.CUDA}.intersection(fence.marks)
     if uses and not needs:

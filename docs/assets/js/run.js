@@ -3,7 +3,7 @@
 
 const answers = document.querySelector(".exercise") && (await import("./answers.js"));
 const settings = document.getElementById("run-script").dataset;
-const needs_torch = /^\s*(?:import|from)\s+(?:torch|dlnotes\.torch)\b/m;
+const runs_at_home = /^\s*(?:import|from)\s+(torch|dlnotes\.torch|optuna)\b/m;
 
 function make(tag, words, attributes = {}) {
   const element = document.createElement(tag);
@@ -248,12 +248,14 @@ class Block {
 const blocks = [];
 for (const element of document.querySelectorAll(".md-content .language-python.highlight")) {
   if (element.closest(".kernel, .doc, figure")) continue;
-  if (!needs_torch.test(element.querySelector("code").textContent)) {
+  const needed = element.querySelector("code").textContent.match(runs_at_home)?.[1];
+  if (!needed) {
     blocks.push(new Block(element));
     continue;
   }
+  const named = needed === "optuna" ? "Needs Optuna" : "Needs PyTorch";
   const notebook = document.querySelector(".parts__notebook a");
-  const link = make("a", notebook ? "Needs PyTorch: notebook" : "Needs PyTorch", { class: "run__needs" });
+  const link = make("a", notebook ? `${named}: notebook` : named, { class: "run__needs" });
   link.href = notebook?.href ?? settings.home;
   link.toggleAttribute("download", notebook !== null);
   const bar = make("div", "", { class: "run" });

@@ -67,9 +67,9 @@ def grid_random(runs: int = 300, largest: int = 6, seed: int = 0) -> GridRandom:
     for column, base in enumerate(bases):
         places = generator.random((runs, 4))
         kinds = (
-            search.grid_points((base,) * 4)[None],
-            search.random_points((base**4, 4), generator, runs=(runs,)),
-            search.scrambled_sobol_points(base**4, 4, generator, runs=(runs,)),
+            search.grid_points((int(base),) * 4)[None],
+            search.random_points((int(base) ** 4, 4), generator, runs=(runs,)),
+            search.scrambled_sobol_points(int(base) ** 4, 4, generator, runs=(runs,)),
         )
         for row, points in enumerate(kinds):
             found[:, row, column] = [nearest(points, places, axes).mean() for axes in (1, 4)]
@@ -101,7 +101,7 @@ def draw_grid_random(numbers: GridRandom, paper: Paper) -> Figure:
     for row in (0, 1):
         paper.theory(right, numbers, f"grid_theory[{row}]", x="budgets")
     paper.label(right, numbers.budgets[2], numbers.all[1, 2], "all four matter", color=paper.muted, dy=16)
-    paper.label(right, numbers.budgets[0], numbers.one[2, 0], "one matters", color=paper.muted, dy=-30)
+    paper.label(right, numbers.budgets[0], numbers.one[2, -1], "one matters", color=paper.muted)
     right.set(xscale="log", yscale="log", xlabel="draws", title="Squared distance from the minimum")
     return figure
 
@@ -113,65 +113,59 @@ class Importance(NamedTuple):
     """Share of the variance of the loss that each hyperparameter explains by itself.
 
     Attributes:
-        names: The hyperparameters.
-        order: Where their bars stand.
         shares: Mean over the searches; (task and range, hyperparameter): digits, breast cancer, digits with the rates
-            of the narrow range.
-        errors: Standard errors of these means.
-        rest: What no single one explains: interplay, noise, what bends too fast for the estimate; (task and range,).
-        useful: Share of the draws whose loss is below half of that of guessing; (task and range,).
+            of the narrow range. What is missing to 1 is interplay, noise, and what bends too fast for the estimate.
+        intervals: The mean less and plus two standard errors; (task and range, hyperparameter, 2).
+        order: Where they stand; (task and range, hyperparameter, 2).
     """
 
-    names: tuple[str, ...]
-    order: np.ndarray
     shares: np.ndarray
-    errors: np.ndarray
-    rest: np.ndarray
-    useful: np.ndarray
+    intervals: np.ndarray
+    order: np.ndarray
 
 
 NARROW = {**networks.SPACE, "rate": search.Range(0.03, 0.3, log=True)}
+CLASSES = {"digits": 10, "breast_cancer": 2}
 
 
-def searched(task: str, narrow: bool, searches: int, draws: int, steps: int, seed: int) -> tuple[np.ndarray, float]:
-    """Draw and train several searches; give the shares of each, and how many draws are useful."""
+def shares_of(task: str, narrow: bool, searches: int, draws: int, steps: int, seed: int) -> np.ndarray:
+    """Draw and train several searches, each on rows of its own; give the shares, (search, hyperparameter)."""
     points = search.random_points((draws, len(networks.SPACE)), np.random.default_rng(seed), runs=(searches,))
-    space = NARROW if narrow else networks.SPACE
-    kept = {"task": task, "steps": steps, "every": steps, "space": space}
+    kept = {"task": task, "steps": steps, "every": steps, "space": NARROW if narrow else networks.SPACE}
     curves = [networks.trained(own, seed=seed + number, **kept) for number, own in enumerate(points)]
-    classes = {"digits": 10, "breast_cancer": 2}[task]
-    losses = networks.capped(np.stack([curve.validation[:, -1] for curve in curves]), classes)
-    return search.importance(points, losses, bins=5), float(np.mean(losses < math.log(classes) / 2))
+    losses = networks.capped(np.stack([curve.validation[:, -1] for curve in curves]), CLASSES[task])
+    return search.importance(points, losses, bins=5)
 
 
-def importance(searches: int = 5, draws: int = 64, steps: int = 54, seed: int = 0) -> Importance:
+def importance(searches: int = 6, draws: int = 80, steps: int = 54, seed: int = 0) -> Importance:
     """Search on two tasks, and once more on the first with a narrow range of rates."""
-    found = [
-        searched(task, narrow, searches, draws, steps, seed)
-        for task, narrow in (("digits", False), ("breast_cancer", False), ("digits", True))
-    ]
-    shares = np.stack([one for one, _ in found])
-    names = tuple(networks.SPACE)
-    errors = shares.std(1, ddof=1) / math.sqrt(searches)
-    mean = shares.mean(1)
-    return Importance(
-        names, np.arange(len(names)), mean, errors, 1 - mean.sum(-1), np.array([useful for _, useful in found])
+    shares = np.stack(
+        [
+            shares_of(task, narrow, searches, draws, steps, seed)
+            for task, narrow in (("digits", False), ("breast_cancer", False), ("digits", True))
+        ]
     )
+    mean, error = shares.mean(1), shares.std(1, ddof=1) / math.sqrt(searches)
+    places = np.arange(shares.shape[-1]) + 0.22 * np.arange(-1, 2)[:, None]
+    intervals = np.stack([mean - 2 * error, mean + 2 * error], -1)
+    return Importance(mean, intervals, np.stack([places, places], -1))
 
 
 def draw_importance(numbers: Importance, paper: Paper) -> Figure:
-    """Draw the shares as points beside their names."""
-    figure, axes = paper.subplots(1, 1, height=330 if paper.wide else 360)
+    """Draw the shares as points beside their names, with their errors."""
+    figure, axes = paper.subplots(1, 1, height=360 if paper.wide else 420)
     axis = axes[0, 0]
     colors = paper.palette.blue, paper.palette.green, paper.palette.orange
-    words = "digits", "breast cancer", "digits, rates from 0.03 to 0.3"
+    words = "digits", "breast cancer", "digits, 0.03 to 0.3"
     for row, (color, word) in enumerate(zip(colors, words, strict=True)):
-        style = {"color": color, "marker": paper.markers[row], "linestyle": "none", "markersize": 7, "label": word}
-        paper.mark(axis.plot(numbers.shares[row], numbers.order, **style)[0], "order", x=f"shares[{row}]")
-    axis.set_yticks(numbers.order, numbers.names)
+        for place in range(len(networks.SPACE)):
+            paper.line(axis, numbers, f"order[{row}, {place}]", x=f"intervals[{row}, {place}]", color=color)
+        style = {"color": color, "marker": paper.markers[row], "linestyle": "none", "markersize": 6, "label": word}
+        paper.line(axis, numbers, f"order[{row}, :, 0]", x=f"shares[{row}]", **style)
+    axis.set_yticks(range(len(networks.SPACE)), list(networks.SPACE))
     axis.invert_yaxis()
-    axis.set(xlabel="share of the variance of the loss", title="What each explains by itself", xlim=(-0.08, 0.62))
-    axis.set_xticks([0, 0.2, 0.4, 0.6], ["0", "20%", "40%", "60%"])
+    axis.set(xlabel="share of the variance of the loss", title="What each explains by itself", xlim=(-0.12, 0.5))
+    axis.set_xticks([0, 0.2, 0.4], ["0", "20%", "40%"])
     paper.guide(axis.axvline(0, color=paper.muted, linewidth=0.8))
     axis.legend(loc="lower right")
     return figure

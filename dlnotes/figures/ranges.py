@@ -222,15 +222,17 @@ OWN: Mapping[str, Mapping[str, Range]] = {
         "largest": Range(3, 6, "values on each axis of the largest grid"),
     },
     "hyperparameter_search/halving": {
-        "draws": Range(145, 300, "networks that are drawn"),
+        "draws": Range(145, 300, "networks in a table"),
         "searches": Range(10, 2000, "searches among them"),
+        "tables": Range(2, 10, "tables of networks"),
     },
     "hyperparameter_search/importance": {
         "searches": Range(2, 12, "searches"),
         "draws": Range(20, 300, "networks in a search"),
     },
     "hyperparameter_search/stages": {
-        "searches": Range(3, 40, "searches"),
+        "searches": Range(2, 20, "searches on each deal"),
+        "deals": Range(2, 10, "ways to deal the digits"),
         "full": Range(9, 108, "steps of a full training"),
     },
     "initialization/signals-alike": {"width": Range(16, 512, "units in each layer")},

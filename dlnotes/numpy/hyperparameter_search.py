@@ -480,19 +480,20 @@ def to_settings(
         if needed is not None:
             checks.choice(f"the condition of {name!r}", needed, earlier)
         checks.instance(f"space[{name!r}]", part, (Range, Whole, Choices), "a Range, Whole, Choices or Under")
-        for setting, u in zip(settings, column.tolist(), strict=True):
+        for setting, value in zip(settings, _values(column, part), strict=True):
             if needed is None or setting.get(needed) in among:
-                setting[name] = _value(u, part)
+                setting[name] = value
         earlier.append(name)
     return tuple(settings)
 
 
-def _value(u: float, part: Range | Whole | Choices) -> Any:
+def _values(column: np.ndarray, part: Range | Whole | Choices) -> list[Any]:
     if isinstance(part, Choices):
-        return part.options[min(int(u * len(part.options)), len(part.options) - 1)]
+        count = len(part.options)
+        return [part.options[min(int(u * count), count - 1)] for u in column.tolist()]
     upper = part.high + isinstance(part, Whole)  # a whole number n stands for the interval from n to n + 1
-    value = float(to_ranges(np.array([u]), (Range(float(part.low), float(upper), part.log),))[0])
-    return value if isinstance(part, Range) else min(math.floor(value), part.high)
+    values = to_ranges(column[:, None], (Range(float(part.low), float(upper), part.log),))[:, 0].tolist()
+    return values if isinstance(part, Range) else [min(math.floor(value), part.high) for value in values]
 
 
 def hit_probability(draws: int, share: float) -> float:

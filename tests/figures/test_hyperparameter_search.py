@@ -19,8 +19,8 @@ from dlnotes.numpy import network
 SMALL = {
     "grid-random": {"runs": 4, "largest": 3},
     "importance": {"searches": 2, "draws": 14, "steps": 2},
-    "halving": {"draws": 150, "searches": 3},
-    "stages": {"searches": 2, "full": 9},
+    "halving": {"draws": 145, "searches": 2, "tables": 2},
+    "stages": {"searches": 1, "deals": 2, "full": 9},
     "best-of": {"splits": 2, "draws": 8, "steps": 2},
 }
 
@@ -37,7 +37,7 @@ def numbers(name: str) -> tuple:
 def test_a_narrow_network_is_a_wide_one_with_units_cut_off() -> None:
     settings = [{"scale of the start": 1.0, "units": units} for units in (3, networks.WIDEST)]
     params = networks.started(settings, [64, networks.WIDEST, networks.WIDEST, 10], np.random.default_rng(0))
-    x = np.random.default_rng(1).standard_normal((5, 64))
+    x = np.random.default_rng(1).standard_normal((5, 64)).astype(np.float32)
     cut = {name: value[0] for name, value in params.items()}
     small = {
         "0.weight": cut["0.weight"][:3],
@@ -47,7 +47,7 @@ def test_a_narrow_network_is_a_wide_one_with_units_cut_off() -> None:
         "4.weight": cut["4.weight"][:, :3],
         "4.bias": cut["4.bias"],
     }
-    np.testing.assert_allclose(network.forward(cut, x)[0], network.forward(small, x)[0], rtol=1e-12)
+    np.testing.assert_allclose(network.forward(cut, x)[0], network.forward(small, x)[0], rtol=1e-4, atol=1e-5)
     labels = np.arange(5)
     grads = network.loss_and_gradient(cut, x, labels).gradient
     for name, axes in (("0.weight", (slice(3, None),)), ("4.weight", (slice(None), slice(3, None)))):
@@ -55,20 +55,27 @@ def test_a_narrow_network_is_a_wide_one_with_units_cut_off() -> None:
         assert np.abs(grads[name][axes]).max() == 0
 
 
-def test_each_network_is_the_same_whichever_are_trained_beside_it() -> None:
+def test_each_network_has_a_start_and_batches_of_its_own() -> None:
     points = search.random_points((6, len(networks.SPACE)), np.random.default_rng(0))
-    together = networks.trained(points, steps=6, every=3)
-    again = networks.trained(points[::1], steps=6, every=3)
-    np.testing.assert_array_equal(together.validation, again.validation)
-    assert together.validation.shape == (6, 3)
-    assert together.batches.shape == (6, 6)
-    first = networks.trained(points[:1], steps=6, every=3)
-    np.testing.assert_allclose(first.validation[0, 0], together.validation[0, 0], rtol=1e-12)
+    points = points[[0, 0, 1, 2, 3]]  # the same setting twice
+    found = networks.trained(points, steps=6, every=3)
+    assert found.validation.shape == (5, 3)
+    assert found.validation[0, 0] != found.validation[1, 0]
+    assert found.steps.tolist() == [0, 3, 6]
+    np.testing.assert_array_equal(found.validation, networks.trained(points, steps=6, every=3).validation)
+    alone = networks.trained(points[:1], steps=6, every=3)
+    np.testing.assert_allclose(alone.validation[0], found.validation[0], rtol=1e-4)
 
 
 def test_what_is_worse_than_guessing_counts_as_guessing() -> None:
     found = networks.capped(np.array([0.3, 5.0, np.inf, np.nan]), 10)
     np.testing.assert_allclose(found, [0.3, np.log(10), np.log(10), np.log(10)])
+
+
+def test_few_of_the_draws_are_any_good() -> None:
+    points = search.random_points((300, len(networks.SPACE)), np.random.default_rng(0))
+    losses = networks.capped(networks.trained(points, steps=54, every=54).validation[:, -1], 10)
+    assert 0 < np.mean(losses < np.log(10) / 2) < 0.08
 
 
 # --- grid and random
@@ -87,6 +94,7 @@ def test_random_wins_where_one_axis_matters_and_the_grid_where_all_do() -> None:
     assert (shown.one[2] < shown.one[1]).all()
     assert (shown.all[2] < shown.all[1]).all()
     assert (shown.all[2] > shown.all[0]).all()
+    assert shown.all[:, -1] == pytest.approx([0.0096, 0.0120, 0.0112], abs=3e-4)  # as printed on the page
     assert len(np.unique(shown.places[0])) == 3
     assert len(np.unique(shown.places[1])) == 9
 
@@ -96,45 +104,54 @@ def test_random_wins_where_one_axis_matters_and_the_grid_where_all_do() -> None:
 
 def test_the_rate_is_first_until_its_range_is_narrow() -> None:
     shown = numbers("importance")
-    assert shown.names[0] == "rate"
+    assert next(iter(networks.SPACE)) == "rate"
     for row in (0, 1):
         assert shown.shares[row].argmax() == 0
-        others = np.delete(shown.shares[row], 0)
-        assert shown.shares[row, 0] - others.max() > shown.errors[row, 0]
+        assert shown.intervals[row, 0, 0] > np.delete(shown.shares[row], 0).max()
     assert shown.shares[2, 0] < 0.05
-    assert shown.shares[2].argmax() != 0
-    assert (shown.rest > 0.4).all()
-    np.testing.assert_allclose(shown.rest, 1 - shown.shares.sum(-1))
-    assert (shown.useful < 0.35).all()
-    assert shown.useful[2] > 2 * shown.useful[0]
+    assert shown.intervals[2, 2, 0] > shown.shares[2, 0]  # the scale of the start explains more there
+    rest = 1 - shown.shares.sum(-1)
+    assert ((rest > 0.4) & (rest < 0.85)).all()
 
 
 # --- successive halving
 
 
-def test_halving_finds_for_a_quarter_what_random_search_finds() -> None:
+def test_halving_finds_lower_losses_than_random_search_at_each_cost() -> None:
     shown = numbers("halving")
-    random, halving, hyperband, asynchronous = shown.found
+    gains = shown.mean[0] - shown.mean[1:]
+    errors = (shown.found[0] - shown.found[1:]).std(-1, ddof=1) / np.sqrt(shown.found.shape[-1])
     assert shown.budgets.tolist() == [4, 8, 16]
-    assert (halving < random - 3 * (shown.errors[0] + shown.errors[1])).all()
-    assert (asynchronous < random).all()
-    assert (hyperband < random).all()
-    assert (halving < hyperband).all()
-    assert halving[0] < random[1]
-    assert halving[1] < random[2]
-    assert shown.agreement[0] < 0.5 < shown.agreement[-2]
+    assert (gains[[0, 2]] > 3 * errors[[0, 2]]).all()
+    assert (gains[1, 1:] > 3 * errors[1, 1:]).all()
+    np.testing.assert_allclose(shown.mean[2, 0], shown.mean[0, 0])  # four brackets of one each
+    # For a quarter of the cost halving comes close to random search, and for half of it below.
+    assert (shown.mean[1, :2] < shown.mean[0, 1:]).all()
+    np.testing.assert_allclose(shown.mean, shown.found.mean(-1))
+    printed = [shown.mean[1, 0], shown.mean[0, 2], shown.mean[2, 2], shown.mean[1, 2]]
+    assert printed == pytest.approx([0.78, 0.74, 0.42, 0.28], abs=0.02)
+    assert shown.agreement == pytest.approx([0.23, 0.43, 0.59], abs=0.02)
+    assert (shown.agreement < 1).all()
 
 
-def test_the_costs_add_up() -> None:
-    assert budgets.cost_of_one(3) == budgets.RUNGS[-1]
-    assert budgets.cost_of_one(0) == pytest.approx(4 + 8 / 3 + 24 / 9 + 72 / 27)
+def test_costs_are_counted_as_if_each_goes_on_from_where_it_stood() -> None:
+    assert budgets.cost(1, 3) == budgets.RUNGS[-1]
+    assert budgets.counts_at(27, 0) == [27, 9, 3, 1]
+    assert budgets.cost(27, 0) == 27 * 4 + 9 * 8 + 3 * 24 + 72
+    assert budgets.cost(2, 2) == 2 * 36 + 72
+    assert budgets.affordable(324, 0) == 27
+    assert budgets.affordable(323, 0) == 26
     ranked = np.tile(np.arange(160.0)[:, None], (1, 4))
-    table, order = (ranked, ranked[:, -1]), np.arange(160)[::-1]
-    assert budgets.by_random_search(table, order, 4) == 156
-    assert budgets.by_halving(table, order, 4) == 160 - 36
-    # The last bracket has one full training, and the first a quarter of 4 full ones: nine candidates.
-    assert budgets.by_hyperband(table, order, 4) in range(140, 160)
-    assert budgets.by_asynchronous_halving(table, np.arange(160), 4) == 0
+    for order in (np.arange(160), np.arange(160)[::-1], np.random.default_rng(0).permutation(160)):
+        for method in budgets.METHODS:
+            for budget in budgets.BUDGETS:
+                best, spent = method(ranked, order, budget)
+                assert 0.9 * budget * budgets.RUNGS[-1] <= spent <= budget * budgets.RUNGS[-1]
+                assert best < 160
+    backward = np.arange(160)[::-1]
+    assert budgets.by_random_search(ranked, backward, 4)[0] == 156
+    assert budgets.by_halving(ranked, backward, 4)[0] == 160 - budgets.affordable(4 * 108, 0)
+    assert budgets.by_asynchronous_halving(ranked, np.arange(160), 4)[0] == 0
 
 
 # --- coarse to fine
@@ -142,10 +159,11 @@ def test_the_costs_add_up() -> None:
 
 def test_stages_find_better_networks_at_the_larger_cost() -> None:
     shown = numbers("stages")
-    assert (shown.gains[0] > 0).all()
-    assert shown.gains[0, 1] > 2 * shown.gains[1, 1]
-    np.testing.assert_allclose(shown.gains[0], shown.found[1] - shown.found[0])
-    assert (shown.found[0] < shown.found[2]).all()
+    assert (shown.gains[1] > 0).all()
+    assert (shown.gains[0, :, 1] > 0).all()
+    assert (shown.gains[0, :, 0] < 0).all()  # may be chance, as the page says
+    assert shown.gains[1, 0] == pytest.approx([0.28, 0.42], abs=0.02)
+    np.testing.assert_allclose(shown.gains[1], shown.found[1:] - shown.found[0])
 
 
 # --- the best of many
@@ -153,9 +171,8 @@ def test_stages_find_better_networks_at_the_larger_cost() -> None:
 
 def test_the_best_of_many_looks_better_than_it_is() -> None:
     shown = numbers("best-of")
-    assert shown.bias[0] == 0
-    assert shown.bias[-1] > 2 * shown.errors[-1]
-    assert shown.bias[-1] > shown.bias[2]
+    assert (shown.bias[:, 0] == 0).all()
+    assert shown.bias[0, -1] > shown.bias[1, 2]
     assert (np.diff(shown.chosen) < 0).all()
-    assert shown.chosen[-1] == pytest.approx(0.06, abs=0.01)
-    assert shown.tested[-1] == pytest.approx(0.09, abs=0.01)
+    assert shown.chosen[[4, 6]] == pytest.approx([0.10, 0.06], abs=0.005)
+    assert shown.tested[[4, 6]] == pytest.approx([0.13, 0.115], abs=0.006)

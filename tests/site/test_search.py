@@ -20,6 +20,7 @@ HOME_OF = {
     "dropout": ["dropout still on", "variance shift", "mc dropout"],
     "ensembles": ["snapshot ensemble", "expected calibration error", "temperature scaling"],
     "gradient_clipping": ["clip_grad_norm", "clip gradients", "gradient clipping"],
+    "hyperparameter_search": ["successive halving", "random search", "optuna"],
     "minibatch": ["batch size", "gradient accumulation", "torchrun"],
     "minima_saddles": ["local minima", "saddle point", "plateau"],
     "momentum": ["nesterov", "heavy ball", "polyak"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,7 +61,8 @@ def run(evaluate: Evaluate, planned: Sequence[Trial], *, where: str = "cores", p
         where: "here": one after the other, in this process. "cores": in processes on this machine. The address of a
             Dask scheduler, as "tcp://192.0.0.100:8786": on its workers. Any other name: a backend registered with
             joblib, as "ray".
-        progress: Whether a bar shows how many are done.
+        progress: Whether a bar shows how many are done. With a backend that gives no results before the end, as Ray's,
+            it moves then.
 
     Returns:
         One result a trial. They are the same to the bit wherever the same code runs on processors of the same kind,
@@ -78,7 +79,10 @@ def run(evaluate: Evaluate, planned: Sequence[Trial], *, where: str = "cores", p
     found: list[Any] = [None] * len(planned)
     place = {trial.number: index for index, trial in enumerate(planned)}
     with _backend(where):
-        jobs = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
+        # Some backends, Ray's among them, give nothing before the end.
+        in_between = joblib.parallel.get_active_backend()[0].supports_return_generator
+        order = "generator_unordered" if in_between else "list"
+        jobs = joblib.Parallel(return_as=order, batch_size=1, pre_dispatch="all")
         done = jobs(joblib.delayed(_run_one)(evaluate, trial) for trial in planned)
         for number, result in _shown(done, len(planned), progress):
             found[place[number]] = result
@@ -110,7 +114,7 @@ def _backend(where: str) -> Iterator[None]:
         yield
 
 
-def _shown(done: Iterator[tuple[int, Any]], total: int, progress: bool) -> Iterator[tuple[int, Any]]:
+def _shown(done: Iterable[tuple[int, Any]], total: int, progress: bool) -> Iterator[tuple[int, Any]]:
     import tqdm
 
     return iter(tqdm.tqdm(done, total=total, unit="trial", disable=not progress))

@@ -56,6 +56,14 @@ def test_processes_give_the_same_to_the_bit():
     assert search.run(loss, planned, where="cores") == search.run(loss, planned, where="here")
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_other_backends_of_joblib_give_the_same(backend):
+    """Ray's is derived from that of processes, which gives no result before the end."""
+    planned = search.trials(SETTINGS, 0)
+    assert search.run(loss, planned, where=backend) == search.run(loss, planned, where="here")
+
+
 def test_the_bar_shows_how_many_are_done(capsys):
     search.run(loss, search.trials(SETTINGS, 0), where="here", progress=True)
     shown = capsys.readouterr().err

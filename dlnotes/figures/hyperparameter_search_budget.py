@@ -41,7 +41,7 @@ class Halving(NamedTuple):
     mean: np.ndarray
 
 
-RUNGS = (4, 12, 36, 108)
+RUNGS = (1, 3, 9, 27)  # as multiples of the first one's steps, which are the unit of cost below
 
 
 def ranks_agree(first: np.ndarray, second: np.ndarray) -> float:
@@ -59,16 +59,18 @@ def counts_at(count: int, first: int) -> list[int]:
 
 
 def cost(count: int, first: int) -> int:
-    """Give the steps that so many beginners cost, if each goes on from where it stood."""
+    """Give what so many beginners cost, if each goes on from where it stood."""
     counts = counts_at(count, first)
     return count * RUNGS[first] + sum(
         own * (RUNGS[rung] - RUNGS[rung - 1]) for rung, own in enumerate(counts[1:], first + 1)
     )
 
 
-def affordable(steps: float, first: int) -> int:
+def affordable(budget: float, first: int) -> int:
     """Give the largest number of beginners that costs no more than that, at least one."""
-    return max((count for count in range(1, 1 + int(steps) // RUNGS[first]) if cost(count, first) <= steps), default=1)
+    return max(
+        (count for count in range(1, 1 + int(budget) // RUNGS[first]) if cost(count, first) <= budget), default=1
+    )
 
 
 def halved(rungs: np.ndarray, own: np.ndarray, first: int) -> np.ndarray:
@@ -111,15 +113,17 @@ def by_asynchronous_halving(rungs: np.ndarray, order: np.ndarray, budget: int) -
     spent, begun = 0, 0
     while True:
         job = search.to_promote(known, promoted, 3)
+        if job is None and begun == len(order):
+            break
         rung, number = (0, int(order[begun])) if job is None else (job[0] + 1, job[1])
-        steps = RUNGS[rung] - (RUNGS[rung - 1] if rung else 0)
-        if spent + steps > budget * RUNGS[-1]:
+        own = RUNGS[rung] - (RUNGS[rung - 1] if rung else 0)
+        if spent + own > budget * RUNGS[-1]:
             break
         if job is None:
             begun += 1
         else:
             promoted[rung - 1].add(number)
-        spent += steps
+        spent += own
         known[rung][number] = float(rungs[number, rung])
     highest = next(losses for losses in reversed(known) if losses)
     return min(highest, key=highest.__getitem__), spent
@@ -134,18 +138,18 @@ METHODS: tuple[Callable[[np.ndarray, np.ndarray, int], tuple[int, int]], ...] = 
 BUDGETS = 4, 8, 16
 
 
-def halving(draws: int = 160, searches: int = 100, tables: int = 4, seed: int = 0) -> Halving:
+def halving(draws: int = 160, searches: int = 100, tables: int = 4, first: int = 4, seed: int = 0) -> Halving:
     """Train tables of networks, each on rows of its own, and search among them again and again."""
     generator = np.random.default_rng(seed)
     found = np.empty((len(METHODS), len(BUDGETS), tables))
     agreement = []
     for table in range(tables):
         points = search.random_points((draws, len(networks.SPACE)), generator)
-        curves = networks.trained(points, steps=RUNGS[-1], every=RUNGS[0], seed=seed + table)
+        curves = networks.trained(points, steps=first * RUNGS[-1], every=first, seed=seed + table)
         validation = networks.capped(curves.validation, 10)
         # Those that guess are equal at the end and would be ranked by their place; a hair tells them apart at random.
         validation = validation + 1e-9 * generator.random(validation.shape)
-        rungs, test = validation[:, [rung // RUNGS[0] for rung in RUNGS]], networks.capped(curves.test, 10)
+        rungs, test = validation[:, list(RUNGS)], networks.capped(curves.test, 10)
         agreement.append([ranks_agree(column, rungs[:, -1]) for column in rungs.T[:-1]])
         orders = [generator.permutation(draws) for _ in range(searches)]
         for row, method in enumerate(METHODS):
@@ -162,13 +166,14 @@ def draw_halving(numbers: Halving, paper: Paper) -> Figure:
     left, right = axes.flat
     for row in range(len(numbers.curves)):
         paper.line(left, numbers, f"curves[{row}]", x="steps", color=paper.palette.blue, alpha=0.55, linewidth=1.1)
-    for rung in RUNGS:
+    places = [int(numbers.steps[0]) * rung for rung in RUNGS]
+    for rung in places:
         paper.guide(left.axvline(rung, ymax=0.86, color=paper.muted, linewidth=0.8, linestyle=paper.dashes[1]))
     for row, value in enumerate(numbers.agreement):
-        text = paper.label(left, RUNGS[row], 2.6, f"{value:.2f}", ha="center" if row else "left")
+        text = paper.label(left, places[row], 2.6, f"{value:.2f}", ha="center" if row else "left")
         paper.mark(text, f"agreement[{row}]")
     left.set(xscale="log", xlabel="steps", title="Validation loss", ylim=(0, 2.8))
-    left.set_xticks(RUNGS, [str(rung) for rung in RUNGS])
+    left.set_xticks(places, [str(rung) for rung in places])
     left.minorticks_off()
     colors = paper.palette.orange, paper.palette.blue, paper.palette.green, paper.ink
     for row, (color, word) in enumerate(zip(colors, ("random", "halving", "Hyperband", "asynchronous"), strict=True)):

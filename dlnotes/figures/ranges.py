@@ -225,6 +225,7 @@ OWN: Mapping[str, Mapping[str, Range]] = {
         "draws": Range(145, 300, "networks in a table"),
         "searches": Range(10, 2000, "searches among them"),
         "tables": Range(2, 10, "tables of networks"),
+        "first": Range(1, 12, "steps up to the first rung"),
     },
     "hyperparameter_search/importance": {
         "searches": Range(2, 12, "searches"),
@@ -232,7 +233,7 @@ OWN: Mapping[str, Mapping[str, Range]] = {
     },
     "hyperparameter_search/stages": {
         "searches": Range(2, 20, "searches on each deal"),
-        "deals": Range(2, 10, "ways to deal the digits"),
+        "deals": Range(1, 10, "ways to deal the digits"),
         "full": Range(9, 108, "steps of a full training"),
     },
     "initialization/signals-alike": {"width": Range(16, 512, "units in each layer")},

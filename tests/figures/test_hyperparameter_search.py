@@ -19,8 +19,8 @@ from dlnotes.numpy import network
 SMALL = {
     "grid-random": {"runs": 4, "largest": 3},
     "importance": {"searches": 2, "draws": 14, "steps": 2},
-    "halving": {"draws": 145, "searches": 2, "tables": 2},
-    "stages": {"searches": 1, "deals": 2, "full": 9},
+    "halving": {"draws": 145, "searches": 1, "tables": 2, "first": 1},
+    "stages": {"searches": 2, "deals": 1, "full": 9},
     "best-of": {"splits": 2, "draws": 8, "steps": 2},
 }
 
@@ -73,9 +73,9 @@ def test_what_is_worse_than_guessing_counts_as_guessing() -> None:
 
 
 def test_few_of_the_draws_are_any_good() -> None:
-    points = search.random_points((300, len(networks.SPACE)), np.random.default_rng(0))
+    points = search.random_points((240, len(networks.SPACE)), np.random.default_rng(0))
     losses = networks.capped(networks.trained(points, steps=54, every=54).validation[:, -1], 10)
-    assert 0 < np.mean(losses < np.log(10) / 2) < 0.08
+    assert 0 < np.mean(losses < np.log(10) / 2) < 0.1
 
 
 # --- grid and random
@@ -137,10 +137,10 @@ def test_halving_finds_lower_losses_than_random_search_at_each_cost() -> None:
 def test_costs_are_counted_as_if_each_goes_on_from_where_it_stood() -> None:
     assert budgets.cost(1, 3) == budgets.RUNGS[-1]
     assert budgets.counts_at(27, 0) == [27, 9, 3, 1]
-    assert budgets.cost(27, 0) == 27 * 4 + 9 * 8 + 3 * 24 + 72
-    assert budgets.cost(2, 2) == 2 * 36 + 72
-    assert budgets.affordable(324, 0) == 27
-    assert budgets.affordable(323, 0) == 26
+    assert budgets.cost(27, 0) == 27 + 9 * 2 + 3 * 6 + 18
+    assert budgets.cost(2, 2) == 2 * 9 + 18
+    assert budgets.affordable(81, 0) == 27
+    assert budgets.affordable(80, 0) == 26
     ranked = np.tile(np.arange(160.0)[:, None], (1, 4))
     for order in (np.arange(160), np.arange(160)[::-1], np.random.default_rng(0).permutation(160)):
         for method in budgets.METHODS:
@@ -150,7 +150,7 @@ def test_costs_are_counted_as_if_each_goes_on_from_where_it_stood() -> None:
                 assert best < 160
     backward = np.arange(160)[::-1]
     assert budgets.by_random_search(ranked, backward, 4)[0] == 156
-    assert budgets.by_halving(ranked, backward, 4)[0] == 160 - budgets.affordable(4 * 108, 0)
+    assert budgets.by_halving(ranked, backward, 4)[0] == 160 - budgets.affordable(4 * 27, 0)
     assert budgets.by_asynchronous_halving(ranked, np.arange(160), 4)[0] == 0
 
 

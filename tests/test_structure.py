@@ -406,6 +406,7 @@ BROKEN = [
     ),
     (laws.no_foreign_install, {"Makefile": "x:\n\tuv add dlnotes-book\n"}, "Makefile", 2, "somebody else"),
     (laws.page_imports, {"docs/index.md": "```python\nx = 1\nimport scipy\n```\n"}, "docs/index.md", 3, "scipy"),
+    (laws.page_imports, {"docs/index.md": "```python\nimport optuna\n```\n"}, "docs/index.md", 2, "optuna"),
     (laws.page_imports, {"docs/index.md": "```python\nfrom dlnotes import book\n```\n"}, "docs/index.md", 2, "book"),
 ]
 

@@ -107,6 +107,8 @@ MARKS = {
     "none above the starter": Case(STARTER, "«", "exercise", "needs <!--pytest.mark.xfail"),
     "none above torch": Case(TORCH, "«", "mark", "imports torch"),
     "torch of the book": added(fenced("from dlnotes.torch import a\n\nassert a.f()"), "mark", "imports torch"),
+    "none above optuna": added(fenced("import optuna\n\nassert optuna.f()"), "mark", "blocks that import optuna"),
+    "optuna not needed": added(f"<!--{blocks.NEEDS_OPTUNA}-->\n{CHECKED}", "mark", "and no others"),
     "torch not needed": added(f"{TORCH}{CHECKED}", "mark", "imports no torch"),
     "output to the blank": added(
         f"{PLAIN}\n«<!--{pages.EXPECTED}-ignore-whitespace-->\n```\n5\n```", "mark", "to the letter"

@@ -1,4 +1,4 @@
-"""The directives of a page, as blocks of Markdown: kernel, claim, figure, exercise, solution, flashcard.
+"""The directives of a page, as blocks of Markdown: kernel, claim, figure, moving, exercise, solution, flashcard.
 
 A directive shows what stands elsewhere: code comes from the modules, wording and verdict from the ledger, pictures from
 the figures folder. What cannot be found is an error that names the page and the line.
@@ -311,6 +311,36 @@ _MEDIA = {
 }
 
 
+class Moving(Directive):
+    """`/// moving | momentum`: a figure that a script of this name lets move, around the figure that stands without it.
+
+    The rest of the body says what to try; it is shown only where the script has put its picture in the figure's place.
+    """
+
+    NAME = "moving"
+    ARGUMENT = True
+    OPTIONS: ClassVar = {"title": ("", type_string)}
+
+    def on_create(self, parent: elements.Element) -> elements.Element:
+        """Open the place in which the script finds the figure."""
+        path = self.context.layout.moving(self.argument)
+        if not path.is_file():
+            raise self.error(f"there is no {self.context.layout.relative(path)}")
+        if not self.options["title"]:
+            raise self.error(f"{self.argument} has no title")
+        block = elements.element("div", class_="moving", data_moving=self.argument, data_title=self.options["title"])
+        parent.append(block)
+        return block
+
+    def on_end(self, block: elements.Element) -> None:
+        """Mark what to try, and see that there is one figure."""
+        if [child.tag for child in block].count("figure") != 1:
+            raise self.error(f"{self.argument} must stand around one figure")
+        for child in block:
+            if child.tag == "p":
+                child.set("class", "moving__try")
+
+
 class Exercise(Directive):
     """`/// exercise | id`: the first line is the title, then the statement and the starter."""
 
@@ -384,4 +414,4 @@ class Flashcard(Directive):
             block.append(elements.element("p", marks, class_="flashcard__notes"))
 
 
-DIRECTIVES: tuple[type[Directive], ...] = (Kernel, Claim, Proof, Figure, Exercise, Solution, Flashcard)
+DIRECTIVES: tuple[type[Directive], ...] = (Kernel, Claim, Proof, Figure, Moving, Exercise, Solution, Flashcard)

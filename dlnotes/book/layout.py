@@ -72,6 +72,10 @@ class Layout:
         """Folder of the drawn figures."""
         return self.docs / "assets" / "figures"
 
+    def moving(self, name: str) -> Path:
+        """Path of the script of a figure that moves."""
+        return self.docs / "assets" / "js" / "moving" / f"{name}.js"
+
     @property
     def cache(self) -> Path:
         """Folder of what can be made again; git ignores it."""

@@ -203,6 +203,10 @@ class _Writer:
         self._walk_behind(f"**Figure {number}.** ", part.body_line, part.end - 1)
         self._end_cell()
 
+    def _moving(self, part: pages.Directive) -> None:
+        """Show the figure that stands without script."""
+        self._figure(next(inner for inner in self.page.page.directives if inner.parent is part))
+
     def _kernel(self, part: pages.Directive) -> None:
         """Show the code of a function as the page does, in each backend where it differs."""
         name, package = part.argument or "", self.page.layout.package
@@ -289,6 +293,7 @@ class _Writer:
 
     DIRECTIVES: ClassVar[dict[str, Callable[[_Writer, pages.Directive], None]]] = {
         "figure": _figure,
+        "moving": _moving,
         "kernel": _kernel,
         "claim": _claim,
         "claim-rows": _claim_rows,

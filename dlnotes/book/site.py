@@ -85,6 +85,7 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
     page.active = True
     content = page.content or ""
     context["runs"] = any(mark in content for mark in RUNS)
+    context["moves"] = '<div class="moving"' in content
     open_ = re.sub(r"</summary>.*?</details>", "", content, flags=re.DOTALL)
     context["fonts"] = [name for name, marks in FONTS.items() if any(mark in open_ for mark in marks)]
     context["python"] = "yes" if runtime.wanted() else "no"

@@ -227,6 +227,20 @@ def draw_second(numbers, paper):
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" viewBox="0 0 1 1"></svg>'
 
+MOVING = """//// moving | growth
+    title: By hand
+
+Put *n* at 3.
+
+/// figure | growth/line
+    alt: A line that rises from left to right.
+
+The line rises by $2$ a step.
+///
+////
+"""
+assert MOVING.split("\n\n", 2)[2].removesuffix("////\n") in GROWTH
+
 PAGES = {
     "index.md": INDEX,
     "claims.md": "# Claims\n\n## Notes\n\n/// notes-list\n///\n\n/// claims-list\n///\n",
@@ -248,6 +262,7 @@ def write(folder: Path) -> Layout:
         "dlnotes/torch/growth.py": TORCH,
         "dlnotes/figures/growth.py": FIGURES,
         "dlnotes/figures/decay.py": FIGURES,
+        "docs/assets/js/moving/growth.js": "",
         **{f"docs/{name}": text for name, text in PAGES.items()},
     }
     for stem, name in (("growth", "line"), ("growth", "second"), ("decay", "line")):

@@ -148,6 +148,7 @@ markdown_extensions:
       emoji_index: !!python/name:material.extensions.emoji.twemoji
   - pymdownx.blocks.details
 """,
+    "docs/assets/js/moving/initialization.js": "",
     "docs/index.md": """\
 # Home
 

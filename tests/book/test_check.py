@@ -51,6 +51,7 @@ def starter(comment: str) -> Case:
 CHECKED = fenced("assert f() == 1")
 PLAIN = CHECKED.removeprefix("«")
 EXERCISE = small_book.CHAPTER[small_book.CHAPTER.index("//// exercise") : small_book.CHAPTER.index("## Flashcards")]
+FIGURE = small_book.CHAPTER[small_book.CHAPTER.index("/// figure") : small_book.CHAPTER.index("\n## The idea")]
 ALT = "Mean square of the activations against the layer, flat for He and falling for Xavier."
 EVIDENCE = small_book.CHAPTER[small_book.CHAPTER.index("Here it is") : small_book.CHAPTER.index("///\n\n## Since")]
 
@@ -147,6 +148,18 @@ DIRECTIVES = {
     ),
     "figure twice": added(
         "«/// figure | initialization/relu-depth\n    alt: " + ALT + "\n\nA.\n///", "figure", "already"
+    ),
+    "moving without a script": Case(
+        FIGURE, f"«//// moving | initialisation\n    title: By hand\n\nTry.\n\n{FIGURE}////\n", "moving", "there is no"
+    ),
+    "moving without a title": Case(
+        FIGURE, f"«//// moving | initialization\n\nTry.\n\n{FIGURE}////\n", "moving", "no title"
+    ),
+    "moving without what to try": Case(
+        FIGURE, f"«//// moving | initialization\n    title: By hand\n\n{FIGURE}////\n", "moving", "what to try"
+    ),
+    "moving without a figure": added(
+        "«/// moving | initialization\n    title: By hand\n\nTry.\n///", "moving", "around one figure"
     ),
     "figure without alt": Case(
         f"/// figure | initialization/relu-depth\n    alt: {ALT}\n",

@@ -205,6 +205,42 @@ def test_a_first_line_directly_above_the_rest_is_the_title_alone(book):
     assert re.search(r"<p>\s*Because\.</p>", shown)
 
 
+# --- moving
+
+
+def moving(book) -> str:
+    """Let the first figure of the sample's chapter move."""
+    page = book.docs / "chapters" / "growth.md"
+    still = sample.MOVING.split("\n\n", 2)[2].removesuffix("////\n")
+    text = page.read_text("utf-8").replace(still, sample.MOVING)
+    page.write_text(text, "utf-8")
+    return text
+
+
+def test_a_figure_that_moves_stands_around_the_one_that_does_not(book):
+    moving(book)
+    shown = block(sample.convert(book, "chapters/growth.md"), '<div class="moving"')
+    assert 'data-moving="growth"' in shown
+    assert 'data-title="By hand"' in shown
+    assert re.search(r'<p class="moving__try">Put <em>n</em> at 3\.</p>\s*<figure id="figure-line">', shown)
+    assert "<picture>" in block(shown, "<figure")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("moving | growth", "moving | grow", "there is no docs/assets/js/moving/grow.js"),
+        ("    title: By hand\n", "", "has no title"),
+        ("Put *n* at 3.\n", "/// figure | growth/line\n    alt: A line.\n\nA line.\n///\n", "around one figure"),
+    ],
+)
+def test_a_figure_that_moves_and_lacks_something_is_an_error(book, old, new, message):
+    text = moving(book)
+    (book.docs / "chapters" / "growth.md").write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(context.PageError, match=rf"growth\.md:\d+: moving: .*{message}"):
+        sample.convert(book, "chapters/growth.md")
+
+
 # --- errors
 
 

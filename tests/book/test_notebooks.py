@@ -94,6 +94,14 @@ def test_a_figure_is_a_cell_with_its_picture_its_number_and_its_caption(book):
     )
 
 
+def test_of_a_figure_that_moves_the_one_that_does_not_is_shown(book):
+    page = book.docs / "chapters" / "growth.md"
+    still = sample.MOVING.split("\n\n", 2)[2].removesuffix("////\n")
+    before = notebooks.cells(book, "growth")
+    page.write_text(page.read_text("utf-8").replace(still, sample.MOVING), "utf-8")
+    assert notebooks.cells(layout.Layout(book.root), "growth") == before
+
+
 def test_a_kernel_is_shown_in_each_backend_that_differs(growth):
     assert (
         "NumPy, `dlnotes.numpy.growth.double`, without types and checks:\n\n```python\ndef double(x):\n"

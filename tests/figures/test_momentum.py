@@ -15,6 +15,7 @@ import pytest
 from dlnotes import datasets
 from dlnotes.book import drawing, layout
 from dlnotes.figures import momentum as figures
+from dlnotes.figures import momentum_by_hand as moving
 from dlnotes.figures import momentum_noise as noise
 from dlnotes.figures import momentum_training as learning
 from dlnotes.numpy import conditioning, momentum, network, training
@@ -23,6 +24,7 @@ SMALL = {
     "hundred": {"condition": 9.0, "last": 12},
     "ravine": {"rate": 0.3, "last": 8},
     "plane": {"condition": 10.0, "points": 9},
+    "by-hand": {},
     "windows": {"paths": 50},
     "noise-floor": {"runs": 3, "steps": 40},
     "batches": {"examples": 20, "hidden": 4, "steps": 50, "seeds": 2},
@@ -122,6 +124,28 @@ def test_the_fastest_cell_of_the_heavy_ball_is_at_the_best_constants() -> None:
     assert (shown.best[1], round(shown.best_beta[1].item(), 3)) == (1, 0.818)  # Nesterov's usual constants
     assert 10 ** np.nanmin(shown.heavy_ball) == pytest.approx(-1 / math.log10(9 / 11), rel=0.02)
     assert np.nanmin(shown.heavy_ball) < np.nanmin(shown.nesterov)
+
+
+# --- the figure that moves
+
+
+def test_the_shades_of_the_map_are_the_steps_for_a_factor_of_ten() -> None:
+    shown = numbers("by-hand")
+    assert (np.nanmin(shown.shade), np.nanmax(shown.shade)) == (0, 4)
+    for row, column in ((25, 55), (2, 10), (40, 60), (10, 42)):
+        rate, beta = (column + 0.5) / 80 * 4, (row + 0.5) / 50
+        matrices = [[[beta, h], [-rate * beta, 1 - rate * h]] for h in (1 / 30, 1)]  # of the velocity and the error
+        tenfold = -1 / math.log10(abs(np.linalg.eigvals(matrices)).max())
+        assert shown.shade[row, column] == np.count_nonzero(tenfold <= moving.LEVELS)
+    grows = (np.arange(80) + 0.5) / 80 * 4 > 2 * (1 + (np.arange(50) + 0.5)[:, None] / 50)
+    np.testing.assert_array_equal(np.isnan(shown.shade), grows)
+
+
+def test_the_path_begins_with_one_setting_and_comes_near_the_minimum() -> None:
+    shown = numbers("by-hand")
+    assert (shown.x[0], shown.y[0], len(shown.x)) == (-10, 2, 61)
+    assert math.hypot(shown.x[-1], shown.y[-1]) < 0.3
+    assert (round(shown.rate[1].item(), 2), round(shown.beta[1].item(), 2)) == (2.86, 0.48)
 
 
 # --- two windows

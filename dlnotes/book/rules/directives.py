@@ -74,7 +74,7 @@ def _foreign(settings: dict[str, Any]) -> set[str]:
     return names
 
 
-_ALLOWED_OPTIONS = {"figure": {"alt"}, "flashcard": {"notes"}}
+_ALLOWED_OPTIONS = {"figure": {"alt"}, "flashcard": {"notes"}, "moving": {"title"}}
 
 
 def _options(directive: pages.Directive) -> Iterator[Finding]:
@@ -163,6 +163,23 @@ def _figure(book: breach.Book, name: str, page: pages.Page, directive: pages.Dir
         yield directive.line, "it has no caption"
     if message := alt_text(directive.options.get("alt"), caption):
         yield directive.line, message
+
+
+def _moving(book: breach.Book, name: str, page: pages.Page, directive: pages.Directive) -> Iterator[Finding]:
+    argument = directive.argument or ""
+    path = book.layout.moving(argument)
+    if not argument.isidentifier() or not path.is_file():
+        yield directive.line, f"there is no {book.layout.relative(path)}"
+    if not directive.options.get("title"):
+        yield directive.line, "it has no title"
+    inside = [part for part in page.directives if directive.line < part.line < directive.end]
+    if [part.name for part in inside] != ["figure"]:
+        yield directive.line, "it must stand around one figure, which is seen without script, and around nothing else"
+        return
+    lines = page.text.split("\n")
+    words = lines[directive.body_line - 1 : inside[0].line - 1] + lines[inside[0].end : directive.end - 1]
+    if not "".join(words).strip():
+        yield directive.line, "it does not say what to try"
 
 
 def alt_text(alt: Any, caption: str = "") -> str | None:
@@ -279,6 +296,7 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "kernel": _kernel,
     "claim": _claim,
     "figure": _figure,
+    "moving": _moving,
     "exercise": _exercise,
     "solution": _solution,
     "flashcard": _flashcard,

@@ -1,0 +1,284 @@
+"""Figures that move: what they compute is what the kernels compute, and hand, ear and eye can all use them.
+
+Each page is opened once and used by many tests, which leave it as it was by Reset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+
+from dlnotes.figures import momentum as walks
+from dlnotes.figures import momentum_by_hand
+from dlnotes.numpy import momentum
+from tests.site.conftest import NARROW, ROOT, WIDE, click, page_of_many_tests
+from tests.site.test_access import violations
+
+SCRIPTS = ROOT / "docs" / "assets" / "js"
+NAMES = sorted(path.stem for path in (SCRIPTS / "moving").glob("*.js"))
+each_figure = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def workshop(browser, address):
+    """Give for a figure the page that holds it, opened once."""
+    with contextlib.ExitStack() as stack:
+        open_ = {}
+
+        def page(name: str):
+            if name not in open_:
+                path = f"chapters/{name}/#figure-by-hand"
+                open_[name] = stack.enter_context(page_of_many_tests(browser, address, path))
+                open_[name].locator(".moving--live").wait_for()
+            click(open_[name].locator(".moving").get_by_text("Reset", exact=True))
+            return open_[name]
+
+        yield page
+
+
+def computed(page, name: str, function: str, *arguments):
+    """Call a function of a figure's module in the page, once with each of the arguments."""
+    code = """async ([name, called, text]) => {
+        const given = JSON.parse(text);
+        const module = await import(new URL(`../../assets/js/moving/${name}.js`, location));
+        return JSON.stringify(given.map(each => module[called](...each)));
+    }"""
+    return json.loads(page.evaluate(code, [name, function, json.dumps(arguments)]))
+
+
+def said(page, wanted: str) -> None:
+    """See that the sentence for the ear comes to rest at this, and that the eye reads the same."""
+    found = "wanted => document.querySelector('.moving__heard').textContent === wanted"
+    try:
+        page.wait_for_function(found, arg=wanted, timeout=5000)
+    except Exception:
+        assert page.locator(".moving__heard").text_content() == wanted
+    assert page.locator(".moving__said").text_content() == wanted
+
+
+def press(page, label: str, *keys: str) -> None:
+    field = page.locator(".moving__stage").get_by_label(label, exact=True)
+    field.focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+# --- momentum
+
+RATES, BETAS, CONDITIONS = (0.05, 0.5, 1.0, 1.95, 2.4, 3.3, 4.0), (0.0, 0.25, 0.5, 0.82, 0.99), (1, 3, 30, 300)
+SETTINGS = list(itertools.product(RATES, BETAS, CONDITIONS))
+
+
+def momentum_paths(settings, steps: int) -> np.ndarray:
+    """Walk down the bowl under each setting, all at once; (setting, step, coordinate)."""
+    rates, betas, conditions = np.array(settings).T
+    curvatures = np.stack([1 / conditions, np.ones(len(settings))], axis=-1)
+    starts = np.tile(momentum_by_hand.START, (len(settings), 1))
+    return np.moveaxis(walks.walk(momentum.Momentum(rates, betas), curvatures, starts, steps), 0, 1)
+
+
+def momentum_sentences(*settings, patience: int = 2000) -> list[str]:
+    """Say what the page must say of each setting, from the kernels."""
+    sentences = []
+    rates, betas, conditions = np.array(settings, dtype=float).T
+    radii = np.maximum(*(momentum.contraction(h, rates, betas) for h in (1 / conditions, np.ones(len(settings)))))
+    inside = np.flatnonzero(radii < 1)
+    paths = iter(momentum_paths([settings[at] for at in inside], patience) if len(inside) else [])
+    for (rate, beta, condition), radius in zip(settings, radii, strict=True):
+        setting = f"Rate {rate:g}, beta {beta:g}, condition {condition}"
+        if radius > 1 + 1e-9:
+            sentences.append(f"{setting}: diverges, each step multiplies the error by {radius:.2f}.")
+            continue
+        far = np.linalg.norm(next(paths), axis=-1) > np.linalg.norm(momentum_by_hand.START) / 1000
+        steps = f"more than {patience}" if far[-1] else int(np.flatnonzero(far).max()) + 1
+        sentences.append(f"{setting}: converges, {steps} steps to a thousandth.")
+    return sentences
+
+
+def test_momentum_takes_the_steps_of_the_kernel(workshop):
+    page = workshop("momentum")
+    asked = [(r, b, [1 / c, 1.0], momentum_by_hand.START.tolist(), 60) for r, b, c in SETTINGS]
+    found = np.array(computed(page, "momentum", "path", *asked), dtype=float)  # JSON writes 1e20 as a whole number
+    np.testing.assert_allclose(found, momentum_paths(SETTINGS, 60), rtol=1e-9, atol=1e-9)
+
+
+def test_momentum_has_the_factor_and_the_best_setting_of_the_kernel(workshop):
+    page = workshop("momentum")
+    asked = [(h, rate, beta) for h in (0.003, 0.3, 1.0) for rate, beta, _ in SETTINGS]
+    found = computed(page, "momentum", "contraction", *asked)
+    np.testing.assert_allclose(found, momentum.contraction(*np.array(asked).T), rtol=1e-9)
+    for condition, best in zip(
+        CONDITIONS, computed(page, "momentum", "best", *[[[1 / c, 1]] for c in CONDITIONS]), strict=True
+    ):
+        wanted = momentum.best_momentum(1 / condition, 1.0)
+        assert (best["rate"], best["beta"]) == pytest.approx(wanted[:2], rel=1e-9)
+
+
+def test_momentum_says_what_the_kernel_does(workshop):
+    page = workshop("momentum")
+    asked = [{"rate": r, "beta": b, "condition": c} for r, b, c in SETTINGS]
+    wanted = momentum_sentences(*SETTINGS)
+    assert computed(page, "momentum", "sentence", *[[each] for each in asked]) == wanted
+    assert len({re.split("[:,] ", each)[3] for each in wanted}) == 2  # both kinds are there
+    edge = computed(page, "momentum", "sentence", [{"rate": 3, "beta": 0.5, "condition": 30}])
+    assert edge == ["Rate 3, beta 0.5, condition 30: on the edge, where the error does not die out."]
+
+
+def test_momentum_begins_as_the_picture_of_the_book(workshop):
+    page = workshop("momentum")
+    numbers, (rows, columns) = momentum_by_hand.by_hand(), momentum_by_hand.CELLS
+    middles = itertools.product((np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns * 4)
+    shades = computed(page, "momentum", "shade", *[(rate, beta, 30) for beta, rate in middles])
+    found = np.array(shades, dtype=float).reshape(rows, columns)
+    np.testing.assert_array_equal(found, numbers.shade)
+    said(page, *momentum_sentences((momentum_by_hand.RATE, momentum_by_hand.BETA, int(momentum_by_hand.CONDITION))))
+    drawn = page.locator(".moving__panel").nth(1).locator("polyline.orange").get_attribute("points")
+    assert len(drawn.split()) == len(numbers.x)
+
+
+def test_momentum_is_moved_by_keys(workshop):
+    page = workshop("momentum")
+    press(page, "Beta", "Home")
+    press(page, "Learning rate", *["ArrowRight"] * 28)
+    said(page, "Rate 2.4, beta 0, condition 30: diverges, each step multiplies the error by 1.40.")
+    press(page, "Beta", *["ArrowRight"] * 25)
+    said(page, *momentum_sentences((2.4, 0.25, 30)))
+    assert "converges" in page.locator(".moving__said").text_content()
+    press(page, "Condition number", "ArrowRight")
+    said(page, *momentum_sentences((2.4, 0.25, 100)))
+    press(page, "Setting", "ArrowLeft", "ArrowUp", "Shift+ArrowUp")
+    said(page, *momentum_sentences((2.35, 0.31, 100)))
+    assert page.get_by_label("Setting", exact=True).get_attribute("aria-valuetext") == "learning rate 2.35, beta 0.31"
+
+
+def test_what_the_page_of_momentum_says_to_try_is_true(workshop):
+    words = workshop("momentum").locator(".moving__try").inner_text()
+    assert "Put beta at 0 and the rate at 2.4: the path leaves the bowl." in words
+    assert "From 0.25 on the same rate converges." in words
+    radii = momentum.contraction(
+        np.ones(100), 2.4, np.arange(100) / 100
+    )  # of the steep axis, which is the first to grow
+    assert ((radii < 1) == (np.arange(100) >= 21)).all()
+    assert all(momentum.contraction(np.array([1 / c, 1]), 2.4, 0.25).max() < 1 for c in CONDITIONS)
+
+
+# --- all
+
+
+@each_figure
+def test_a_figure_is_dragged_by_mouse_and_its_point_follows(workshop, name):
+    page = workshop(name)
+    grip, before = page.locator(".moving__grip"), page.locator(".moving__said").text_content()
+    box = grip.bounding_box()
+    assert min(box["width"], box["height"]) >= 44
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y - 25, steps=4)
+    page.mouse.up()
+    moved = grip.bounding_box()
+    assert moved["x"] - box["x"] == pytest.approx(40, abs=4)
+    assert moved["y"] - box["y"] == pytest.approx(-25, abs=4)
+    after = page.locator(".moving__said").text_content()
+    assert after != before
+    said(page, after)
+    click(page.locator(".moving").get_by_text("Reset", exact=True))
+    said(page, before)
+
+
+@each_figure
+def test_play_counts_up_to_the_end_and_can_be_stopped(workshop, name):
+    page = workshop(name)
+    play = page.locator(".moving__play")
+    steps = page.get_by_label("Steps shown", exact=True)
+    last = steps.input_value()
+    click(play)
+    page.wait_for_function("last => +document.querySelector('[id$=-step]').value > 2", arg=last)
+    assert play.inner_text() == "Pause"
+    play.click()
+    seen = steps.input_value()
+    assert 2 < int(seen) < int(last)
+    page.wait_for_timeout(300)
+    assert steps.input_value() == seen  # nothing moves by itself
+
+
+@each_figure
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_figure_that_moves(workshop, name, scheme):
+    page = workshop(name)
+    page.add_style_tag(content="* { transition: none !important }")  # else colors are met halfway
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function(
+        "name => document.body.dataset.mdColorScheme === name", arg={"light": "default", "dark": "slate"}[scheme]
+    )
+    assert not violations(page)
+
+
+@each_figure
+def test_each_control_has_a_name_and_is_as_high_as_a_finger(workshop, name):
+    page = workshop(name)
+    page.set_viewport_size({"width": NARROW, "height": 844})
+    controls = page.locator(".moving__stage").locator("input, button, [tabindex]").all()
+    assert len(controls) >= 5
+    for control in controls:
+        assert control.bounding_box()["height"] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    small = page.locator(".moving__picture text").evaluate_all(
+        "all => all.filter(e => e.getBoundingClientRect().height < 11)"
+    )
+    assert not small
+    page.set_viewport_size({"width": WIDE, "height": 900})
+
+
+@each_figure
+def test_on_paper_the_picture_of_the_book_stands(workshop, name):
+    page = workshop(name)
+    block = page.locator(".moving")
+    assert block.locator("picture").is_hidden()
+    page.emulate_media(media="print")
+    assert block.locator("picture").is_visible()
+    assert not any(block.locator(part).is_visible() for part in (".moving__stage", ".moving__try", ".moving__title"))
+    page.emulate_media(media="screen")
+
+
+@each_figure
+def test_without_script_the_picture_stands_and_nothing_asks_to_be_moved(visit, name):
+    page = visit(f"chapters/{name}/", java_script_enabled=False)
+    block = page.locator(".moving")
+    assert block.locator("picture").is_visible()
+    assert not block.locator(".moving__try").is_visible()
+
+
+@each_figure
+def test_a_reader_who_wants_no_motion_is_offered_none(visit, name):
+    page = visit(f"chapters/{name}/#figure-by-hand", NARROW, reduced_motion="reduce", has_touch=True)
+    page.locator(".moving--live").wait_for()
+    assert page.locator(".moving__play").count() == 0
+    before = page.locator(".moving__said").text_content()
+    page.locator(".moving__picture").first.tap(
+        position={"x": 150, "y": 90}
+    )  # a finger, without the point that it drags
+    page.wait_for_function("before => document.querySelector('.moving__heard').textContent !== before", arg=before)
+    said(page, page.locator(".moving__said").text_content())
+
+
+def test_a_page_without_such_a_figure_loads_nothing_of_it(visit):
+    page = visit("chapters/objective/")
+    assert page.locator("script[src*=moving]").count() == 0
+
+
+@each_figure
+def test_what_a_figure_loads_is_small(workshop, name):
+    page = workshop(name)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(e => new URL(e.name).pathname)")
+    own = {path for path in loaded if "moving" in path}
+    assert len(own) >= 2
+    weight = sum(len(gzip.compress((ROOT / "docs" / path.lstrip("/")).read_bytes())) for path in own)
+    weight += len(gzip.compress((ROOT / "docs/assets/css/moving.css").read_bytes()))
+    assert weight <= 40_000

@@ -13,6 +13,7 @@ import pytest
 
 from dlnotes.book import drawing, layout
 from dlnotes.figures import adaptive_methods as alone
+from dlnotes.figures import adaptive_methods_by_hand as moving
 from dlnotes.figures import adaptive_methods_cycle as cycles
 from dlnotes.figures import adaptive_methods_race as races
 from dlnotes.figures import adaptive_methods_training as learning
@@ -20,6 +21,7 @@ from dlnotes.numpy import adaptive_methods, minibatch
 
 # Arguments under which each function of numbers takes a moment only.
 SMALL = {
+    "by-hand": {},
     "rotation": {"starts": 3, "steps": 10, "every": 15},
     "counterexample": {"last": 30, "points": 3},
     "singular-values": {"rows": 8, "features": 64},
@@ -282,3 +284,31 @@ def test_turning_lowers_adams_best_rate_and_leaves_descent_alone() -> None:
     assert turned[2] > 1.15 * plain[2]
     assert plain.argmin() == 2
     assert turned.min() > 1.08 * plain.min()
+
+
+# --- the figure that moves
+
+
+def test_the_four_paths_are_those_of_plain_loops() -> None:
+    shown = numbers("by-hand")
+    w, v, mean, square = (np.tile(np.zeros(2), (4, 1)) for _ in range(4))
+    w += moving.START
+    for step in range(moving.STEPS + 1):
+        np.testing.assert_allclose(np.stack([shown.x[:, step], shown.y[:, step]], -1), w, rtol=1e-9, atol=1e-12)
+        g = w * [1 / 20, 1]
+        v[1] = 0.8 * v[1] + g[1]
+        square[2] = 0.9 * square[2] + 0.1 * g[2] ** 2
+        mean[3], square[3] = 0.9 * mean[3] + 0.1 * g[3], 0.999 * square[3] + 0.001 * g[3] ** 2
+        correct = np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
+        adam = mean[3] * correct / (np.sqrt(square[3]) + 1e-8 * np.sqrt(1 - 0.999 ** (step + 1)))
+        w = w - [1.8 * g[0], 0.5 * v[1], 0.1 * g[2] / (np.sqrt(square[2]) + 1e-8), 0.3 * adam]
+
+
+@pytest.mark.parametrize("degrees", [10, 45])
+def test_turning_the_ravine_turns_the_paths_of_two_methods(degrees: float) -> None:
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    for name, optimizer in moving.METHODS.items():
+        still = moving.walk(optimizer, moving.ravine(0, 20), moving.START, 30)
+        turned = moving.walk(optimizer, moving.ravine(degrees, 20), turn @ moving.START, 30)
+        assert np.allclose(turned, still @ turn.T, atol=1e-9) == (name in ("SGD", "momentum"))

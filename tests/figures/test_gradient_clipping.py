@@ -14,11 +14,13 @@ import pytest
 from dlnotes import datasets, optimizers
 from dlnotes.book import drawing, layout
 from dlnotes.figures import gradient_clipping as surfaces
+from dlnotes.figures import gradient_clipping_by_hand as moving
 from dlnotes.figures import gradient_clipping_exact as exact
 from dlnotes.figures import gradient_clipping_training as learning
 from dlnotes.numpy import adaptive_methods, gradient_checking, gradient_clipping, initialization, minibatch, network
 
 SMALL = {
+    "by-hand": {},
     "cliff": {"steps": 5, "runs": 4, "length": 10},
     "steepness": {"longest": 15, "points": 10},
     "turning": {"steps": 3, "networks": 2, "points": 9},
@@ -413,3 +415,25 @@ def test_clipping_by_value_trains_a_recurrent_network_as_well() -> None:
     for clip, wanted in ((by_norm(0.1), (0.95, 0.96)), (by_value(0.003), (0.95, 0.95)), (by_value(0.01), (0.94, 0.96))):
         best = np.sort(recurrent_accuracy(rates, clip).max(0))
         np.testing.assert_allclose(best, wanted, atol=0.01)
+
+
+# --- the figure that moves
+
+
+def test_one_start_is_thrown_off_the_map_and_arrives_when_clipped() -> None:
+    shown = numbers("by-hand")
+    off = (shown.plain[0] > moving.WEIGHTS[1]) | (shown.plain[1] > moving.BIASES[1])
+    assert np.flatnonzero(off).tolist() == [len(off) - 1]  # the last place that is kept, and no other
+    assert shown.loss[0, -1] > 0.05 > 0.001 > shown.loss[1, -1]
+    lengths = np.linalg.norm(np.diff(shown.clipped), axis=0)
+    assert lengths.max() == pytest.approx(moving.RATE * moving.THRESHOLD)
+    before = len(off) - 2  # up to the throw both take the same steps, none of which is too long
+    np.testing.assert_array_equal(shown.plain[:, :before], shown.clipped[:, :before])
+
+
+def test_the_shades_of_the_map_are_the_losses_of_the_unit() -> None:
+    shown = numbers("by-hand")
+    weight, bias = 4 + 1.2 * 30.5 / 60, -2.7 + 1.1 * 40.5 / 44
+    loss = surfaces.unit_loss(np.array(weight), np.array(bias), moving.LENGTH).loss
+    assert shown.shade[40, 30] == np.count_nonzero(loss >= moving.LEVELS)
+    assert sorted(set(shown.shade.ravel())) == [0, 1, 2, 3, 4, 5]

@@ -6,6 +6,7 @@ Each page is opened once and used by many tests, which leave it as it was by Res
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import itertools
 import json
@@ -14,12 +15,15 @@ import re
 import numpy as np
 import pytest
 
+from dlnotes.book import drawing, layout
+from dlnotes.figures import adaptive_methods_by_hand, gradient_clipping_by_hand, momentum_by_hand
+from dlnotes.figures import gradient_clipping as cliffs
 from dlnotes.figures import momentum as walks
-from dlnotes.figures import momentum_by_hand
-from dlnotes.numpy import momentum
+from dlnotes.numpy import gradient_clipping, momentum
 from tests.site.conftest import NARROW, ROOT, WIDE, click, page_of_many_tests
 from tests.site.test_access import violations
 
+BOOK = layout.Layout(ROOT)
 SCRIPTS = ROOT / "docs" / "assets" / "js"
 NAMES = sorted(path.stem for path in (SCRIPTS / "moving").glob("*.js"))
 each_figure = pytest.mark.parametrize("name", NAMES)
@@ -166,6 +170,159 @@ def test_what_the_page_of_momentum_says_to_try_is_true(workshop):
     )  # of the steep axis, which is the first to grow
     assert ((radii < 1) == (np.arange(100) >= 21)).all()
     assert all(momentum.contraction(np.array([1 / c, 1]), 2.4, 0.25).max() < 1 for c in CONDITIONS)
+
+
+# --- gradient clipping
+
+STARTS = list(itertools.product((4.02, 4.4, 4.8, 5.18), (-2.68, -2.2, -1.62)))
+
+
+def test_clipping_has_the_loss_the_slopes_and_the_factor_of_the_kernels(workshop):
+    page = workshop("gradient_clipping")
+    near = [(w, -w / 2 + off) for w in (4.1, 4.6, 5.1) for off in (-1e-5, 1e-5, 0.02)]  # at the edge of the wall
+    places = np.array([*STARTS, *near])
+    wanted = cliffs.unit_loss(*places.T, gradient_clipping_by_hand.LENGTH)
+    slopes = np.stack([wanted.slope_weight, wanted.slope_bias], axis=-1)
+    found = computed(page, "gradient_clipping", "unit", *[[place] for place in places.tolist()])
+    np.testing.assert_allclose([each["loss"] for each in found], wanted.loss, rtol=1e-9)
+    np.testing.assert_allclose([each["gradient"] for each in found], slopes, rtol=1e-9)
+    for bound in (0.3, 3.0, 300.0):
+        clipped = computed(page, "gradient_clipping", "clipped", *[(slope, bound) for slope in slopes.tolist()])
+        np.testing.assert_allclose(clipped, gradient_clipping.clip_by_norm(slopes, bound, 1), rtol=1e-9)
+
+
+def test_each_step_by_the_cliff_is_the_kernels(workshop):
+    """Each step by itself: where a descent bounces off the wall, the last digit decides where it goes."""
+    page = workshop("gradient_clipping")
+    hand = gradient_clipping_by_hand
+    asked = [(start, bound) for start in STARTS for bound in (0.3, 3, 30, None)]
+    for (_, bound), found in zip(asked, computed(page, "gradient_clipping", "descent", *asked), strict=True):
+        places, losses = np.array(found["places"], dtype=float), np.array(found["losses"])
+        here = cliffs.descend(*places[:-1].T, hand.RATE, bound or hand.NEVER, 1, hand.LENGTH)
+        np.testing.assert_allclose(here[0][1].T, places[1:], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(here[1][0], losses[:-1], rtol=1e-9, atol=1e-12)
+        assert len(losses) == len(places) == hand.STEPS + 1
+
+
+@functools.cache
+def clipping_words() -> dict[float, str]:
+    """Say of the descent under each threshold from the first start what the page must say, from the kernels."""
+    hand = gradient_clipping_by_hand
+    bounds = np.array([3.0, 10.0, 30.0, hand.NEVER])
+    starts = np.tile(hand.START, (len(bounds), 1)).T
+    places, losses = cliffs.descend(*starts, hand.RATE, bounds, hand.STEPS, hand.LENGTH)
+    words = {}
+    for at, bound in enumerate(bounds.tolist()):
+        longest = np.linalg.norm(np.diff(places[..., at], axis=0), axis=-1).max()
+        last = np.flatnonzero(losses[:, at] >= 0.001).max()
+        end = f"solved in {last + 1} steps" if last < hand.STEPS else f"not solved in {hand.STEPS} steps"
+        words[bound] = f"{end}, the longest {longest:.2f}"
+    return words
+
+
+def clipping_sentence(bound: float) -> str:
+    """Say what the page must say, from the kernels."""
+    plain = clipping_words()[gradient_clipping_by_hand.NEVER]
+    return f"Start 4.8, \u22121.8. Clipped at {bound:g}: {clipping_words()[bound]}. Not clipped: {plain}."
+
+
+def test_clipping_begins_as_the_picture_of_the_book_and_is_moved_by_keys(workshop):
+    page, hand = workshop("gradient_clipping"), gradient_clipping_by_hand
+    numbers, (rows, columns) = drawing.numbers(BOOK, drawing.Figure("gradient_clipping", "by-hand")), hand.CELLS
+    middles = [
+        [hand.WEIGHTS[0] + (column + 0.5) / columns * 1.2, hand.BIASES[0] + (row + 0.5) / rows * 1.1]
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    shades = computed(page, "gradient_clipping", "shade", *[[middle] for middle in middles])
+    np.testing.assert_array_equal(np.reshape(shades, (rows, columns)), numbers.shade)
+    said(page, clipping_sentence(3.0))
+    press(page, "Threshold", "ArrowRight")
+    said(page, clipping_sentence(10.0))
+    press(page, "Start", "ArrowLeft", "ArrowDown")
+    assert page.get_by_label("Start", exact=True).get_attribute("aria-valuetext") == "weight 4.78, bias \u22121.82"
+
+
+def test_what_the_page_of_clipping_says_to_try_is_true(workshop):
+    page = workshop("gradient_clipping")
+    words = page.locator(".moving__try").inner_text()
+    assert "from 3 to 10: the clipped descent is thrown farther and needs more steps. At 30 it does not arrive" in words
+    three, ten, thirty = (clipping_words()[bound] for bound in (3.0, 10.0, 30.0))
+    numbers = [re.fullmatch(r"solved in (\d+) steps, the longest (\S+)", each) for each in (three, ten)]
+    assert int(numbers[0][1]) < int(numbers[1][1])
+    assert float(numbers[0][2]) < float(numbers[1][2])
+    assert thirty.startswith("not solved in 300 steps")
+    press(page, "Threshold", "ArrowRight", "ArrowRight")
+    said(page, clipping_sentence(30.0))
+
+
+# --- adaptive methods
+
+RAVINES = list(itertools.product((0, 20, 45), (2, 20, 100), ([-2.8, 1.1], [0.5, 3.0])))
+
+
+def adaptive_sentence(start, degrees: float, condition: float) -> str:
+    """Say what the page must say, from the kernels."""
+    hand, counts = adaptive_methods_by_hand, []
+    hessian = hand.ravine(degrees, condition)
+    for name, optimizer in hand.METHODS.items():
+        places = hand.walk(optimizer, hessian, start, 300)
+        losses = (places @ hessian * places).sum(-1)
+        small = losses < losses[0] / 100
+        counts.append(f"{name} {np.argmax(small) if small.any() else 'over 300'}")
+    x, y = (f"{round(one, 2):g}".replace("-", "\u2212") for one in start)
+    where = f"Turned by {degrees}\u00b0, condition {condition}, start {x}, {y}."
+    return f"{where} Steps to a hundredth of the loss: {', '.join(counts)}."
+
+
+@pytest.mark.parametrize("method", adaptive_methods_by_hand.METHODS)
+def test_each_optimizer_takes_the_steps_of_its_kernel(workshop, method):
+    """Each step by itself, after the gradients before it: RMSprop blows up a last digit where a gradient is near 0."""
+    page, hand = workshop("adaptive_methods"), adaptive_methods_by_hand
+    asked = [(method, start, degrees, condition, 60) for degrees, condition, start in RAVINES]
+    paths = np.array(computed(page, "adaptive_methods", "path", *asked))
+    hessians = np.array([hand.ravine(degrees, condition) for degrees, condition, _ in RAVINES])
+    optimizer = hand.METHODS[method]
+    state = optimizer.init({"w": paths[:, 0]})
+    for before, after in itertools.pairwise(np.moveaxis(paths, 1, 0)):
+        gradient = (hessians @ before[..., None])[..., 0]
+        updates, state = optimizer.update({"w": gradient}, state, {"w": before})
+        np.testing.assert_allclose(after - before, updates["w"], rtol=1e-9, atol=1e-9)
+
+
+def test_optimizers_begin_as_the_picture_of_the_book_and_are_moved_by_keys(workshop):
+    page, hand = workshop("adaptive_methods"), adaptive_methods_by_hand
+    said(page, adaptive_sentence(hand.START, 0, 20))
+    numbers = hand.by_hand()
+    for row, method in enumerate(hand.METHODS):
+        (path,) = computed(page, "adaptive_methods", "path", (method, hand.START.tolist(), 0, 20, hand.STEPS))
+        np.testing.assert_allclose(path, np.stack([numbers.x[row], numbers.y[row]], -1), rtol=1e-9, atol=1e-9)
+        (losses,) = computed(page, "adaptive_methods", "losses", (path, 0, 20))
+        np.testing.assert_allclose(losses, numbers.loss[row], rtol=1e-9, atol=1e-15)
+    press(page, "Condition number", "ArrowRight")
+    said(page, adaptive_sentence(hand.START, 0, 100))
+    press(page, "Start", "ArrowRight", "ArrowUp", "Shift+ArrowUp")
+    said(page, adaptive_sentence(np.array([-2.7, 1.7]), 0, 100))
+
+
+def test_what_the_page_of_adaptive_methods_says_to_try_is_true(workshop):
+    page, hand = workshop("adaptive_methods"), adaptive_methods_by_hand
+    assert (
+        "SGD and momentum take as many steps as before, RMSprop and Adam take more."
+        in page.locator(".moving__try").inner_text()
+    )
+    press(page, "Turned by", "End")
+    angle = np.deg2rad(45)
+    start = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ hand.START
+    wanted = adaptive_sentence(start, 45, 20)
+    said(page, wanted)
+    counts = [
+        dict(re.findall(r"(\w+) (\d+)", text.split("loss: ")[1]))
+        for text in (adaptive_sentence(hand.START, 0, 20), wanted)
+    ]
+    before, after = ({name: int(count) for name, count in each.items()} for each in counts)
+    assert [after[name] - before[name] for name in ("SGD", "momentum")] == [0, 0]
+    assert all(after[name] > before[name] for name in ("RMSprop", "Adam"))
 
 
 # --- all

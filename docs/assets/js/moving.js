@@ -8,13 +8,14 @@
 //   play      the name of the value that Play counts up
 //   panels    makes the panels, a list of Panel
 //   show      draws the values on the panels: show(values, panels)
+//   follow    changes values that follow another: follow(values, before); may be missing
 //   sentence  says in words what is seen
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const REST = 400; // milliseconds without a change, after which the sentence is read out
 const BEAT = 110; // milliseconds of a step under Play
 const WIDTH = 334; // of a panel, in its own units, which are nearly pixels
-const EDGE = { left: 40, right: 10, top: 22, bottom: 36 };
+const EDGE = { left: 46, right: 13, top: 22, bottom: 36 };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function set(element, attributes, ...children) {
@@ -66,7 +67,7 @@ export class Panel {
     for (const tick of y.ticks) made.append(draw("text", { x: left - 5, y: this.y(tick) + 4, "text-anchor": "end" }, (y.words ?? short)(tick)));
     made.append(draw("text", { x: (left + right) / 2, y: this.height - 5, "text-anchor": "middle" }, x.label));
     const middle = (top + bottom) / 2;
-    if (y.label) made.append(draw("text", { x: 11, y: middle, "text-anchor": "middle", transform: `rotate(-90 11 ${middle})` }, y.label));
+    if (y.label) made.append(draw("text", { x: 9, y: middle, "text-anchor": "middle", transform: `rotate(-90 9 ${middle})` }, y.label));
     made.append(draw("text", { x: left, y: 12, class: "moving__name" }, title));
     return made;
   }
@@ -174,7 +175,8 @@ class Stage {
     const back = make("button", { type: "button", class: "moving__button" }, "Reset");
     back.addEventListener("click", () => {
       this.pause();
-      this.change({ ...this.figure.values });
+      Object.assign(this.values, this.figure.values);
+      this.change({});
     });
     row.append(back);
     return row;
@@ -224,7 +226,9 @@ class Stage {
   }
 
   change(values) {
+    const before = { ...this.values };
     Object.assign(this.values, values);
+    this.figure.follow?.(this.values, before);
     this.show();
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => (this.heard.textContent = this.said.textContent), REST);

@@ -366,15 +366,14 @@ def test_play_counts_up_to_the_end_and_can_be_stopped(workshop, name):
 
 
 @each_figure
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_a_figure_that_moves(workshop, name, scheme):
+def test_axe_finds_nothing_in_a_figure_that_moves(workshop, name):
     page = workshop(name)
-    page.add_style_tag(content="* { transition: none !important }")  # else colors are met halfway
-    page.emulate_media(color_scheme=scheme)
-    page.wait_for_function(
-        "name => document.body.dataset.mdColorScheme === name", arg={"light": "default", "dark": "slate"}[scheme]
-    )
     assert not violations(page)
+    page.add_style_tag(content="* { transition: none !important }")  # else colors are met halfway
+    page.emulate_media(color_scheme="dark")
+    page.locator("body[data-md-color-scheme=slate]").wait_for()
+    assert not violations(page, only=("color-contrast", "link-in-text-block"))
+    page.emulate_media(color_scheme="light")
 
 
 @each_figure

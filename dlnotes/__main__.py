@@ -1,4 +1,4 @@
-"""The book's commands: `python -m dlnotes check | figures | run | notebook | site | serve | new-chapter`."""
+"""The book's commands: `python -m dlnotes check | figures | run | notebook | anki | site | serve | new-chapter`."""
 
 from __future__ import annotations
 
@@ -107,6 +107,20 @@ def notebook(layout: Layout, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def deck(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Write the flashcards as a deck for Anki."""
+    from dlnotes.book import anki, context
+
+    path = Path(arguments.path)
+    path = path / "dlnotes.apkg" if path.is_dir() else path
+    try:
+        count = anki.write(path, layout)
+    except context.PageError as error:
+        raise CommandError(str(error), code=1) from None
+    print(f"{path}: {count} cards")
+    return 0
+
+
 def new_chapter(layout: Layout, arguments: argparse.Namespace) -> int:
     """Write the files of a new chapter, each with its TODO."""
     from dlnotes.book import new_chapter
@@ -164,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("notebook", notebook)
     command.add_argument("stem", metavar="STEM", help="a chapter, as initialization")
     command.add_argument("--output", metavar="FILE", help="where to write it; else STEM.ipynb in this folder")
+    add("anki", deck).add_argument(
+        "path", nargs="?", default=".", metavar="PATH", help="where to write it; else dlnotes.apkg in this folder"
+    )
     add("new-chapter", new_chapter).add_argument("stem", metavar="STEM", help="the word that names it, as momentum")
     add("site", site)
     add("serve", serve)

@@ -17,6 +17,7 @@ from dlnotes.book import (
     ledger,
     page_times,
     pages,
+    study,
 )
 
 
@@ -36,14 +37,16 @@ def expanded(page: context.Context, lines: list[str]) -> list[str]:
 def _cards(page: context.Context) -> list[str]:
     """Give the source of every card of the book, by chapter."""
     made: list[str] = []
+    topics = []
     for stem in page.layout.stems:
         chapter = page.chapter(stem)
         cards = tuple(chapter.named("flashcard"))
         if cards:
+            topics.append((stem, chapter.title))
             made += ["", f"## {chapter.title} {{ #{stem} }}", ""]
         for name, card in cards:
             made += [*elsewhere(page, name, _lines(chapter.pages[name], card.line, card.end)), ""]
-    return made
+    return [study.deck(page.source or ""), "", study.source(page.source or "", topics), *made]
 
 
 def _evidence(page: context.Context, claim: str) -> list[str]:

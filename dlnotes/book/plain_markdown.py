@@ -16,7 +16,7 @@ from dlnotes.book import context, elements, lists, prose
 Edit = tuple[int, int, str]
 
 # Code and formulas stay as they are. As in `prose`, what comes first wins.
-_KEPT = re.compile(rf"{prose.ESCAPED}|(?P<ticks>`+)(?!`)[\s\S]+?(?<!`)(?P=ticks)(?!`)|{prose.MATH}")
+KEPT = re.compile(rf"{prose.ESCAPED}|(?P<ticks>`+)(?!`)[\s\S]+?(?<!`)(?P=ticks)(?!`)|{prose.MATH}")
 _LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|\[[^\[\]]*\])*\](?P<target>\((?P<address>[^()\s]+)\)|\[[^\[\]\s]+\])")
 
 
@@ -32,7 +32,7 @@ def link(text: str, address: str) -> str:
 
 def inline(page: context.Context, text: str) -> str:
     """Write out the references, citations and links of a text."""
-    masked = _KEPT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    masked = KEPT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     edits = [*_references(page, masked), *_citations(page, text, masked), *_links(page, masked)]
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]

@@ -12,8 +12,8 @@ from typing import Any
 
 from mkdocs.exceptions import PluginError
 
+from dlnotes.book import anki, notebooks, pages, runtime, words
 from dlnotes.book import layout as layouts
-from dlnotes.book import notebooks, pages, runtime, words
 
 # How much a hit on a page counts. A learner looks for a chapter first; the reference of the code repeats its words.
 BOOSTS = {"chapters": 2.0, "beside": 1.0, "api": 0.2, "references.md": 0.2, "benchmarks.md": 0.2, "notation.md": 0.5}
@@ -22,6 +22,7 @@ STYLES = "assets/css/all.css"
 API_STYLES = "assets/_mkdocstrings.css"  # what the builder of the API pages writes
 # Begin what a reader can run: a block, and a figure to draw again.
 RUNS = ('<div class="language-python highlight"', '<button class="figure__change"')
+STUDY = '<section class="study"'
 # Fonts besides those of text and headings, and what needs them: a page that asks for them in its head stands sooner.
 FONTS = {
     "source-serif-4-italic": ("<em>", 'class="claim__words"', 'class="question"', 'class="contents__question"'),
@@ -84,6 +85,7 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
             marked.active = False
     page.active = True
     content = page.content or ""
+    context["cards"] = STUDY in content
     context["runs"] = any(mark in content for mark in RUNS)
     context["moves"] = '<div class="moving"' in content
     open_ = re.sub(r"</summary>.*?</details>", "", content, flags=re.DOTALL)
@@ -109,12 +111,13 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
 
 
 def on_post_build(config: Any) -> None:
-    """Put the style sheets together, and Python and the notebooks into the site."""
+    """Put the style sheets together, and Python, the notebooks and the deck into the site."""
     folder = Path(config["site_dir"])
     _join_styles(folder, config["extra"]["styles"])
     if runtime.wanted():
         runtime.install(folder, layouts.find())
     notebooks.publish(layouts.find(), folder)
+    anki.publish(layouts.find(), folder)
 
 
 def _join_styles(folder: Path, names: list[str]) -> None:

@@ -1,6 +1,5 @@
 // The page of flashcards: what is due, the filter by topic, and the sitting, in which one card after the other is asked.
 
-import { interval, remembered } from "./fsrs.js";
 import { Schedule, answered, dayOf, wanted } from "./schedule.js";
 
 const study = document.getElementById("study");
@@ -104,8 +103,8 @@ function reveal() {
   const card = schedule.cards[id];
   answer.replaceChildren(...shown([...cards.get(id).element.children].slice(1)));
   for (const [at, button] of [...grades.children].entries()) {
-    const days = interval(remembered(card ?? null, at + 1, card ? Math.max(0, today() - card.last) : 0));
-    button.querySelector(".study__when").textContent = at ? days_in(days) : "today";
+    const { last, due: comes } = answered(card ?? null, at + 1, today());
+    button.querySelector(".study__when").textContent = at ? days_in(comes - last) : "today";
   }
   answer.hidden = grades.hidden = false;
   show.hidden = true;

@@ -36,7 +36,8 @@ function kept(s, d, r, grade) {
   return s * (1 + Math.exp(w[8]) * (11 - d) * s ** -w[9] * (Math.exp(w[10] * (1 - r)) - 1) * weight);
 }
 
-// What is remembered of a card after an answer, `days` after the last one; null before the first.
+// What is remembered of a card after an answer, `days` after the last one; null before the first. On one day, or on a clock that was
+// put back, the card was still in mind, and less is learned of it.
 export function remembered(memory, grade, days) {
   if (!memory) return { s: w[grade - 1], d: within(1, 10, difficulty(grade)) };
   const { s, d } = memory;

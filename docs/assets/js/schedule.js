@@ -14,7 +14,7 @@ export function dayOf(time) {
 
 // A card after an answer. One that was not known comes back on the same day.
 export function answered(card, grade, day) {
-  const memory = remembered(card, grade, card ? Math.max(0, day - card.last) : 0);
+  const memory = remembered(card, grade, card ? day - card.last : 0);
   return { ...memory, first: card?.first ?? day, last: day, due: grade === 1 ? day : day + interval(memory) };
 }
 
@@ -31,10 +31,11 @@ export function sound(given, ids) {
   const cards = {};
   for (const id of ids) {
     const found = given?.cards && Object.hasOwn(given.cards, id) ? given.cards[id] : null;
-    const days = [found?.first, found?.last, found?.due];
-    const whole = days.every((day) => Number.isInteger(day) && day >= 0 && day < 1e6) && found.due >= found.last;
-    if (!whole || !(found.s > 0 && found.s <= 36_500) || !(found.d >= 1 && found.d <= 10)) continue;
-    cards[id] = { s: found.s, d: found.d, first: found.first, last: found.last, due: found.due };
+    if (!found || typeof found !== "object") continue;
+    const { s, d, first, last, due } = found;
+    const days = [0, first, last, due, 1e6]; // in this order
+    const in_order = days.every((day, at) => Number.isInteger(day) && !(day < days[at - 1]));
+    if (in_order && [s, d].every(Number.isFinite) && s > 0 && s <= 36_500 && d >= 1 && d <= 10) cards[id] = { s, d, first, last, due };
   }
   const fresh = given?.fresh;
   return { cards, fresh: Number.isInteger(fresh) && fresh >= 0 && fresh <= 999 ? fresh : 10 };

@@ -31,7 +31,7 @@ _STYLE = """\
 .card { background: #fcfbf8; color: #1d2127; font: 20px/1.5 Georgia, serif; text-align: left; }
 .page { margin: 0 auto; max-width: 34em; }
 .question { font-weight: 600; }
-.place { color: #59606b; font: 14px/1.5 sans-serif; margin-top: 1.5em; }
+.place { color: #59606b; font: 14px/1.5 sans-serif; }
 hr { border: 0; border-top: 1px solid #dbd7cc; }
 a { color: #124a87; }
 code { font-size: 85%; }
@@ -42,11 +42,10 @@ pre { background: #f4f2ec; overflow-x: auto; padding: 0.6em 0.8em; }
 .nightMode a { color: #a9d6f5; }
 .nightMode pre { background: #1f242c; }
 """
-_FRONT = '<div class="page"><div class="question">{{Question}}</div></div>'
-_BACK = (
-    '<div class="page"><div class="question">{{Question}}</div><hr id="answer">{{Answer}}'
-    '<p class="place">{{Chapter}} · asked in {{Notes}}</p></div>'
-)
+# Some questions are one only within their chapter, which is therefore named above them.
+_HEAD = '<p class="place">{{Chapter}}</p><div class="question">{{Question}}</div>'
+_FRONT = f'<div class="page">{_HEAD}</div>'
+_BACK = f'<div class="page">{_HEAD}<hr id="answer">{{{{Answer}}}}<p class="place">Asked in {{{{Notes}}}}</p></div>'
 
 
 class Card(NamedTuple):

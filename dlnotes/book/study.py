@@ -52,7 +52,7 @@ def _form(root: str, topics: Iterable[tuple[str, str]]) -> elements.Element:
         _field("Topic", topic, "topic"),
         _field("New cards a day", fresh, "fresh"),
         elements.element("button", "Study", type="submit", class_="study__go", disabled=""),
-        elements.element("p", "Today: ", class_="study__due", role="status"),
+        elements.element("p", "Today: ", class_="study__due", role="status", tabindex="-1"),
         class_="filter study__form",
     )
 

@@ -84,6 +84,7 @@ def test_each_formula_is_shown_as_anki_sets_formulas(learner, apkg):
     for stem, card in directives_of_the_book():
         note = taken[f"flashcard-{card.argument}"]
         shown = note.cards()[0].answer()
+        assert pages.read(BOOK.page(stem)).title in note.cards()[0].question()
         wanted = pages.parse(card.body).formulas
         found = [html.unescape(one or other) for one, other in re.findall(FORMULA, note["Question"] + note["Answer"])]
         assert Counter(found) == Counter(formula.tex for formula in wanted), card.argument

@@ -81,6 +81,7 @@ def test_cards_are_studied_by_the_keyboard_and_come_back(visit):
     page.keyboard.press("Space")
     page.keyboard.press("3")
     assert said(page, "due").startswith("3 cards answered, 2 known at once. Nothing is left for today.")
+    assert has_focus(page, "due")
     assert page.evaluate(SHOWN) == new
     cards = kept(page)["cards"]
     assert len(cards) == 3

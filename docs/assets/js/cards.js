@@ -60,7 +60,7 @@ function count() {
 function later(unseen, day) {
   const next = Math.min(...ids().map((id) => schedule.cards[id]?.due ?? Infinity));
   const known = Number.isFinite(next) ? `The next card that you know comes ${days_in(next - day)}.` : "";
-  return unseen.length ? `${known} ${cards_in(unseen.length)} not begun: raise the number of new ones to go on today.`.trim() : known;
+  return unseen.length ? `${known} ${unseen.length} new wait: raise their number to go on today.`.trim() : known;
 }
 
 function filter() {
@@ -162,7 +162,7 @@ function finish() {
   const answers = new Set(done.map(({ id }) => id)).size;
   stop();
   if (answers) due.textContent = `${cards_in(answers)} answered, ${answers - failed.size} known at once. ${due.textContent}`;
-  (part("go").disabled ? topic : part("go")).focus({ preventScroll: true });
+  (part("go").disabled ? due : part("go")).focus({ preventScroll: true }); // not a field, which the next space bar would open
 }
 
 // --- What the reader does

@@ -99,6 +99,16 @@ def test_the_cards_of_all_chapters_say_the_same_on_their_own_page(book):
     assert 'href="claims.md#n1"' in card
 
 
+def test_above_the_cards_stand_the_deck_and_what_a_script_makes_a_sitting_of(book):
+    shown = sample.convert(book, "flashcards.md")
+    assert shown.index('href="../anki/dlnotes.apkg"') < shown.index('<section class="study"') < shown.index("<h2 id=")
+    study = block(shown, "<section")
+    assert "data-search-exclude" in study
+    assert re.findall(r'<option value="(\w*)"', study) == ["", "growth"]  # the other chapter has no card
+    assert 'data-chapter="../chapters/growth/"' in study
+    assert re.findall(r'<label for="([\w-]+)"', study) == re.findall(r' id="(study-\w+)"', study)
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -40,6 +40,7 @@ NEEDED_BY_THE_GATE = (
     "nbformat",
     "optuna",
     "playwright",
+    "py_mini_racer",
     "pytest_codeblocks",
     "scipy",
     "sklearn",

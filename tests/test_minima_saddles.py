@@ -304,6 +304,37 @@ def test_a_loss_without_a_run_axis_is_refused():
         minima_saddles.interpolate(lambda p: (p["w"] ** 2).sum(), point, point, np.linspace(0, 1, 4))
 
 
+def quartic(parameters):
+    return {name: value**3 for name, value in parameters.items()}
+
+
+def test_the_sharpness_aware_gradient_is_that_of_the_point_a_radius_ahead():
+    parameters, *_ = net(10)
+    slopes = quartic(parameters)
+    length = math.sqrt(sum((value * value).sum() for value in slopes.values()))
+    found = minima_saddles.sharpness_aware_gradient(quartic, parameters, radius=0.3)
+    for name, value in parameters.items():
+        np.testing.assert_allclose(found[name], (value + 0.3 * slopes[name] / length) ** 3, rtol=1e-12)
+        np.testing.assert_array_equal(
+            minima_saddles.sharpness_aware_gradient(quartic, parameters, radius=0.0)[name], slopes[name]
+        )
+
+
+def test_sharpness_aware_gradients_of_runs_equal_single_ones_and_0_stays():
+    parameters = {"w": gaussian(11, 3, 4, 2), "b": gaussian(12, 3, 4)}
+    parameters["w"], parameters["b"] = (
+        value * (np.arange(3) > 0).reshape(3, *[1] * (value.ndim - 1)) for value in parameters.values()
+    )
+    radii = np.array([0.5, 0.1, 2.0])
+    together = minima_saddles.sharpness_aware_gradient(quartic, parameters, radius=radii, run_axes=1)
+    for run, radius in enumerate(radii):
+        own = {name: value[run] for name, value in parameters.items()}
+        alone = minima_saddles.sharpness_aware_gradient(quartic, own, radius=radius)
+        for name, value in alone.items():
+            np.testing.assert_allclose(together[name][run], value, rtol=1e-14)
+    assert not together["w"][0].any()
+
+
 def test_filter_normalized_directions_have_the_lengths_of_their_units():
     parameters = {"0.weight": gaussian(15, 4, 3, 2, 2), "0.bias": gaussian(16, 4), "2.weight": gaussian(17, 5, 4)}
     drawn = {name: gaussian(18, *value.shape) for name, value in parameters.items()}
@@ -342,7 +373,7 @@ def test_a_singular_hessian_is_refused_by_the_saddle_free_step_up_to_rounding():
 
 
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 100))
-def test_filter_normalization_undoes_the_scale_of_a_relu_unit(scale, seed):
+def test_filter_normalization_undoes_one_factor_of_a_relu_layer(scale, seed):
     """Weights in times a, weights out over a: the same function, and the same surface."""
     parameters = {"0.weight": gaussian(19, 4, 3), "2.weight": gaussian(20, 2, 4)}
     noise = {name: gaussian(seed, *value.shape) for name, value in parameters.items()}
@@ -532,6 +563,19 @@ def test_the_law_is_the_limit_of_the_exact_time():
     assert (np.diff(ratios) > 0).all()
     np.testing.assert_allclose(ratios, 1, atol=0.2)
     np.testing.assert_allclose(ratios[-1], 1, atol=0.02)
+
+
+def test_the_exact_time_at_the_barriers_of_the_figure():
+    """5 to 14% above the law, and 20 to 35% with the edge that a walk in steps must reach."""
+    ratios = []
+    for noise in (6.0, 6.0 / math.sqrt(2)):
+        diffusion = 0.02 * noise**2 / 2
+        for barrier in (0.5, 0.7, 0.9, 1.1):
+            law = minima_saddles.kramers_steps(barrier, 0.02, noise) * 0.02
+            edges = (0.0, -0.5826 * math.sqrt(2 * diffusion * 0.02))
+            ratios.append([mean_passage(barrier, diffusion, edge) / law for edge in edges])
+    np.testing.assert_allclose(np.min(ratios, axis=0), [1.05, 1.20], atol=0.005)
+    np.testing.assert_allclose(np.max(ratios, axis=0), [1.14, 1.35], atol=0.005)
 
 
 def test_escape_time_is_exponential_in_the_barrier():

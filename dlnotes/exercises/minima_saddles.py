@@ -26,7 +26,7 @@ def check_index_of(index_of: Callable[[list[float], Collection[int], int], int])
         AssertionError: if a count is wrong; the message says which and, where it can be told, why.
     """
     sizes = [4.0, 2.0, 1.0, 0.5]
-    for kept, hidden in (((), 4), ((0,), 4), ((3,), 4), ((1, 3), 4), ((2,), 6), ((0, 1, 2, 3), 5)):
+    for kept, hidden in (((), 4), ((1,), 4), ((0,), 4), ((3,), 4), ((1, 3), 4), ((2,), 6), ((0, 1, 2, 3), 5)):
         call = f"index_of({sizes}, {kept}, {hidden})"
         given = answers.number(call, index_of(list(sizes), kept, hidden))
         point = minima_saddles.linear_network_critical_point(np.diag(sizes), kept, hidden)
@@ -50,7 +50,7 @@ def check_index_of(index_of: Callable[[list[float], Collection[int], int], int])
         elif given == len(missing) * (4 - len(kept)) + smaller:
             hint = ": the number of hidden units need not be that of the directions"
         raise AssertionError(f"{call} is {given:g}, but {wanted} eigenvalues of the Hessian are negative{hint}")
-    answers.right("six critical points, against the eigenvalues themselves")
+    answers.right("seven critical points, against the eigenvalues themselves")
 
 
 def check_steps_to_leave(steps_to_leave: Callable[[float, float, float], float]) -> None:

@@ -433,6 +433,43 @@ def loss_surface(
     return _in_chunks(loss, points, len(rows), chunk).reshape(len(first_steps), len(second_steps))
 
 
+def sharpness_aware_gradient(
+    gradient: Callable,
+    parameters: Mapping[str, Float[np.ndarray, "..."]],
+    *,
+    radius: float | np.ndarray,
+    run_axes: int = 0,
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """Give the gradient at the point nearby where the loss is largest, to first order.
+
+        g(w + rho g(w) / |g(w)|)
+
+    A method that takes it in place of g(w) goes where the whole neighborhood is low.
+
+    Args:
+        gradient: Maps parameters by name to their gradients by name. It is called twice.
+        parameters: w, by name.
+        radius: rho, at least 0: how far the point is; a number or one a run.
+        run_axes: How many leading axes of the parameters are runs.
+
+    Returns:
+        The gradient, by name. Where g(w) is 0 there is no direction, and it is g(w).
+
+    Raises:
+        TypeError: If `radius` is no number.
+        ValueError: If `radius` is below 0 or does not fit the runs, or if the names of the parameters and of their
+            gradients differ.
+
+    Source: Foret et al. (2021).
+    """
+    slopes = gradient(parameters)
+    checks.same_names("gradient(parameters)", slopes, "parameters", parameters)
+    lengths = gradient_clipping.global_norm(slopes, run_axes)
+    radius = checks.one_a_run("radius", radius, tuple(lengths.shape), at_least=0)
+    far = radius / np.where(lengths == 0, 1, lengths)
+    return gradient({name: p + many_runs.aligned(far, p) * slopes[name] for name, p in parameters.items()})
+
+
 def filter_normalize(
     directions: Mapping[str, Float[np.ndarray, "..."]], parameters: Mapping[str, Float[np.ndarray, "..."]]
 ) -> dict[str, Float[np.ndarray, "..."]]:
@@ -440,8 +477,9 @@ def filter_normalize(
 
         d_i <- d_i |w_i| / |d_i|  for the weights w_i of each unit or filter;  0 for biases
 
-    A ReLU unit's weights may be scaled up and those after it down without any change of the function, so that the same
-    step means more or less to the loss; scaled so, it means the same.
+    Multiply all that goes into a layer of ReLU units by one factor and divide all that comes out of it: the function
+    stays, and so does the loss along directions scaled so. With a factor of its own for each unit the loss along them
+    changes, because weights out are scaled together with all that feed the same unit.
 
     Args:
         directions: d, by name; normal draws for a random direction.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dlnotes import checks
-from dlnotes.torch import conditioning, gradient_clipping, network
+from dlnotes.torch import conditioning, gradient_clipping, many_runs, network
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -217,6 +217,25 @@ def loss_surface(
     return _in_chunks(loss, points, len(rows), chunk).reshape(len(first_steps), len(second_steps))
 
 
+def sharpness_aware_gradient(
+    gradient: Callable,
+    parameters: Mapping[str, Float[Tensor, "..."]],
+    *,
+    radius: float | Tensor,
+    run_axes: int = 0,
+) -> dict[str, Float[Tensor, "..."]]:
+    """Give the gradient at the point nearby where the loss is largest, to first order.
+
+    Equation, arguments and errors as in `dlnotes.numpy.minima_saddles.sharpness_aware_gradient`.
+    """
+    slopes = gradient(parameters)
+    checks.same_names("gradient(parameters)", slopes, "parameters", parameters)
+    lengths = gradient_clipping.global_norm(slopes, run_axes)
+    radius = checks.one_a_run("radius", radius, tuple(lengths.shape), at_least=0)
+    far = radius / torch.where(lengths == 0, 1, lengths)
+    return gradient({name: p + many_runs.aligned(far, p) * slopes[name] for name, p in parameters.items()})
+
+
 def filter_normalize(
     directions: Mapping[str, Float[Tensor, "..."]], parameters: Mapping[str, Float[Tensor, "..."]]
 ) -> dict[str, Float[Tensor, "..."]]:
@@ -224,8 +243,9 @@ def filter_normalize(
 
         d_i <- d_i |w_i| / |d_i|  for the weights w_i of each unit or filter;  0 for biases
 
-    A ReLU unit's weights may be scaled up and those after it down without any change of the function, so that the same
-    step means more or less to the loss; scaled so, it means the same.
+    Multiply all that goes into a layer of ReLU units by one factor and divide all that comes out of it: the function
+    stays, and so does the loss along directions scaled so. With a factor of its own for each unit the loss along them
+    changes, because weights out are scaled together with all that feed the same unit.
 
     Args:
         directions: d, by name; normal draws for a random direction.

@@ -26,6 +26,7 @@ SURFACE = {
     "first_steps": STEPS,
     "second_steps": STEPS,
 }
+NEARBY = {"gradient": lambda p: {"w": 2 * next(iter(p.values()))}, "parameters": POINT, "radius": 0.1}
 SEARCH = {"gradient": lambda p: p, "hessian": lambda p: p[..., None] * np.eye(3), "starts": ONES}
 ESCAPE = {
     "gradient": lambda p: p,
@@ -70,6 +71,11 @@ CASES = [
     ("loss_surface", {**SURFACE, "second_steps": np.arange(3)}, TypeError, "second_steps"),
     ("loss_surface", {**SURFACE, "chunk": 0}, ValueError, "chunk"),
     ("loss_surface", {**SURFACE, "loss": one_number}, ValueError, "loss"),
+    ("sharpness_aware_gradient", {**NEARBY, "radius": -0.1}, ValueError, "radius"),
+    ("sharpness_aware_gradient", {**NEARBY, "radius": np.ones(2)}, ValueError, "radius"),
+    ("sharpness_aware_gradient", {**NEARBY, "radius": "wide"}, TypeError, "radius"),
+    ("sharpness_aware_gradient", {**NEARBY, "run_axes": -1}, ValueError, "run_axes"),
+    ("sharpness_aware_gradient", {**NEARBY, "parameters": {"v": ONES}}, ValueError, "gradient"),
     ("filter_normalize", {"directions": {"v": ONES}, "parameters": POINT}, ValueError, "directions"),
     ("filter_normalize", {"directions": {"w": ONES}, "parameters": POINT}, ValueError, "directions"),
     ("filter_normalize", {"directions": {"w": np.ones((2, 3), int)}, "parameters": POINT}, TypeError, "directions"),

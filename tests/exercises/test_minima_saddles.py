@@ -46,7 +46,11 @@ def test_right_answers_pass(check, answer, capsys):
         (exercises.check_index_of, lambda s, k, h: h - len(k), "count pairs"),
         (exercises.check_index_of, lambda s, k, h: h * (len(s) - len(k)), "not every busy unit gains"),
         (exercises.check_index_of, lambda s, k, h: _index(s, k, len(s)), "need not be that of the directions"),
-        (exercises.check_index_of, lambda s, k, h: _index(s[::-1], k, h), "compare the two singular values"),
+        (
+            exercises.check_index_of,
+            lambda s, k, h: _index(s[::-1], k, h),
+            "to a larger direction, not to a smaller one",
+        ),
         (exercises.check_steps_to_leave, lambda d, c, r: math.log(d) / math.log1p(r * c), "turn the fraction"),
         (exercises.check_steps_to_leave, lambda d, c, r: -math.log(d) / (r * c), "gradient flow"),
         (exercises.check_steps_to_leave, lambda d, c, r: -math.log10(d) / math.log1p(r * c), "the same base"),

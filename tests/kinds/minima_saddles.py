@@ -66,5 +66,6 @@ CASES = {
     "loss_surface": OTHERS,
     "find_critical_points": OTHERS,
     "follow": OTHERS,
+    "sharpness_aware_gradient": OTHERS,
     "escape_steps": OTHERS,
 }

@@ -26,6 +26,10 @@ def loss_of(array):
     return loss
 
 
+def doubled(parameters):
+    return {name: 2 * value for name, value in parameters.items()}
+
+
 def line(**settings):
     def case(backend, array):
         ends = (arrays(array, PARAMETERS), arrays(array, FIRST))
@@ -50,6 +54,13 @@ CASES = {
     ],
     "interpolate": [line(), line(chunk=2)],
     "loss_surface": [surface],
+    "sharpness_aware_gradient": [
+        lambda backend, array: ((doubled, arrays(array, PARAMETERS)), {"radius": 0.3}),
+        lambda backend, array: (
+            (doubled, arrays(array, {"w": NOISE})),
+            {"radius": array(np.array([0.0, 0.1, 2.0])), "run_axes": 1},
+        ),
+    ],
     "filter_normalize": [
         lambda backend, array: ((arrays(array, FIRST), arrays(array, PARAMETERS)), {}),
         lambda backend, array: (({"w": array(0 * NOISE)}, {"w": array(NOISE)}), {}),

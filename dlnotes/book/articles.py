@@ -97,6 +97,8 @@ def classes(node: Element) -> frozenset[str]:
 
 def cleaned(root: Element) -> Element:
     """Take out of an article what works only on a screen; what was folded is open."""
+    for tabs in with_class(root, "tabbed-set"):
+        _named(tabs)
     remove(root, lambda node: node.tag in _ON_SCREEN_TAGS or bool(classes(node) & _ON_SCREEN))
     for parent in list(root.iter()):
         for place, child in enumerate(parent):
@@ -111,6 +113,16 @@ def cleaned(root: Element) -> Element:
         if node.tag == "span" and "long" in classes(node):
             node.attrib.pop("style", None)
     return root
+
+
+def _named(tabs: Element) -> None:
+    """Put the name of each tab above what it holds."""
+    names = [label.text or "" for label in tabs.iter("label")]
+    blocks = [node for node in tabs.iter("div") if "tabbed-block" in classes(node)]
+    for name, block in zip(names, blocks, strict=True):
+        head = Element("p", {"class": "kernel__head"})
+        head.text = name
+        block.insert(0, head)
 
 
 def remove(root: Element, unwanted: Callable[[Element], bool]) -> None:

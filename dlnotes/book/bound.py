@@ -162,6 +162,11 @@ def unique(key: str, identifier: str) -> str:
     return f"{key}--{identifier}" if identifier else key
 
 
+def short_title(page: Page) -> str:
+    """Give the title of a page for the contents; one beside a chapter is called as in the site's row of links."""
+    return layouts.BESIDE[page.name.rpartition("/")[2].removesuffix(".md")] if page.depth == 2 else page.title
+
+
 def image_path(page: Page, source: str) -> str:
     """Give the place of an image below the site's folder."""
     return posixpath.normpath(posixpath.join(articles.address(page.name), source))

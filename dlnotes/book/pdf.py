@@ -113,13 +113,8 @@ def _contents(book: bound.Book) -> str:
             lines.append(f'<p class="bound-contents__part">{_entry(part.key, part.title)}</p>')
         for page in part.pages:
             beside = ' class="bound-contents__beside"' if page.depth == 2 else ""
-            lines.append(f"<p{beside}>{_entry(page.key, _short(page))}</p>")
+            lines.append(f"<p{beside}>{_entry(page.key, bound.short_title(page))}</p>")
     return f'<nav class="bound-contents md-typeset"><h1>Contents</h1>{"".join(lines)}</nav>'
-
-
-def _short(page: bound.Page) -> str:
-    """Give the title of a page; one beside a chapter is called as in the site's row of links."""
-    return layouts.BESIDE[page.name.rpartition("/")[2].removesuffix(".md")] if page.depth == 2 else page.title
 
 
 def _entry(key: str, title: str) -> str:

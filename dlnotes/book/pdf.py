@@ -16,19 +16,21 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 import dlnotes
-from dlnotes.book import articles, bound
+from dlnotes.book import articles, bound, packing
 from dlnotes.book import layout as layouts
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STYLE = Path(__file__).with_name("paper") / "print.css"
 TITLE = "What you were told about training deep networks, checked"
 WIDTH = 612  # CSS pixels of the text on A4, as print.css has it: what is too wide for it is set smaller
+HALF = 480  # CSS pixels: half of the text's height
 _ORIGIN = "http://book.invalid/"
 _MILLISECONDS = 300_000
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
-# A formula or a table that is too wide is set smaller; never below 6 of 10 parts, which is still read.
-_FIT = """() => {
+# A formula or a table that is too wide is set smaller. A block of code, what it prints, and a table stand on one page
+# unless they would leave more than half of one empty.
+_FIT = """half => {
   const small = [];
   for (const [box, inner] of [['.equation__formula', 'math'], ['.md-typeset__scrollwrap', 'table']])
     for (const outer of document.querySelectorAll(box)) {
@@ -36,12 +38,18 @@ _FIT = """() => {
       const wide = node ? node.getBoundingClientRect().width : 0;
       const there = outer.clientWidth - parseFloat(getComputedStyle(outer).paddingLeft);
       if (wide > there) {
-        const part = Math.floor(100 * there / wide) / 100;
-        node.style.fontSize = `${part}em`;
-        small.push([part, (outer.closest('[id]') || outer).id]);
+        const part = there / wide;
+        small.push([node, `${part}em`]);
       }
     }
-  return small;
+  const height = node => node.getBoundingClientRect().height;
+  const whole = [];
+  const boxes = '.bound-block, .highlight, .output, .kernel, .md-typeset__scrollwrap';
+  for (const node of document.querySelectorAll(boxes)) if (height(node) < half) whole.push(node);
+  for (const node of document.querySelectorAll('p')) if (height(node) < half / 6) whole.push(node);
+  for (const [node, size] of small) node.style.fontSize = size;
+  for (const node of whole) node.classList.add('bound-whole');
+  return small.length;
 }"""
 _NUMBER = """numbers => {
   for (const place of document.querySelectorAll('[data-page]'))
@@ -69,11 +77,12 @@ def write(layout: layouts.Layout, site: Path, path: Path, stems: tuple[str, ...]
     book = bound.book(layout, site, stems)
     page = whole(book)
     with _opened(site, page) as opened:
-        opened.evaluate(_FIT)
-        first = opened.pdf(prefer_css_page_size=True, print_background=True)
+        opened.evaluate(_FIT, HALF)
+        with _without_pictures(opened):
+            first = opened.pdf(prefer_css_page_size=True)
         opened.evaluate(_NUMBER, _page_numbers(first))
         content = opened.pdf(prefer_css_page_size=True, print_background=True, tagged=True, outline=True)
-    path.write_bytes(content)
+    path.write_bytes(packing.packed(content))
 
 
 def whole(book: bound.Book) -> str:
@@ -143,10 +152,22 @@ def _section(page: bound.Page) -> str:
     root.set("class", f"bound-page bound-page--{page.depth} md-content__inner md-typeset")
     root.set("id", page.key)
     root.set("style", f"page: {page.key}")
-    for names in (articles.with_class(root, "tabbed-content"),):
-        for tabs in names:
-            del tabs[1:]  # on paper one backend is shown
+    for tabs in articles.with_class(root, "tabbed-content"):
+        del tabs[1:]  # on paper one backend is shown
+    for parent in list(root.iter()):
+        _join(parent)
     return ElementTree.tostring(root, "unicode", method="html")
+
+
+def _join(parent: articles.Element) -> None:
+    """Put a block of code and what it prints into one box, so that they can stay on one page."""
+    for output in [child for child in parent if "output" in articles.classes(child)]:
+        place = list(parent).index(output)
+        if place and "highlight" in articles.classes(parent[place - 1]):
+            box = articles.Element("div", {"class": "bound-block"})
+            box.tail, output.tail = output.tail, None
+            box.extend([parent[place - 1], output])
+            parent[place - 1 : place + 1] = [box]
 
 
 @contextlib.contextmanager
@@ -186,6 +207,14 @@ def _opened(site: Path, text: str) -> Iterator[Any]:
             if missing:
                 raise PrintError(f"the site lacks {', '.join(missing)}")
             yield page
+
+
+@contextlib.contextmanager
+def _without_pictures(opened: Any) -> Iterator[None]:
+    """Leave the pictures' places empty, so that a print that is only counted takes less time."""
+    style = opened.add_style_tag(content="img { visibility: hidden }")
+    yield
+    style.evaluate("node => node.remove()")
 
 
 def _page_numbers(content: bytes) -> dict[str, int]:

@@ -41,6 +41,7 @@ NEEDED_BY_THE_GATE = (
     "optuna",
     "playwright",
     "py_mini_racer",
+    "pypdf",
     "pytest_codeblocks",
     "scipy",
     "sklearn",

@@ -10,15 +10,16 @@ from xml.etree import ElementTree
 
 Element = ElementTree.Element
 
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 # What works only on a screen, or says what a reader of paper can do on one.
 _ON_SCREEN = frozenset(
-    "headerlink block__anchor parts place filter figure__details figure__change figure__place--narrow exercise__how "
-    "needs kernel__note tabbed-labels whole on-screen".split()
+    ("headerlink", "block__anchor", "parts", "place", "filter", "figure__details", "figure__change", "kernel__note")
+    + ("figure__place--narrow", "exercise__how", "needs", "tabbed-labels", "whole", "on-screen")
 )
 _ON_SCREEN_TAGS = frozenset(("button", "form", "input", "script", "source", "wbr"))
 _ATTRIBUTES = frozenset(
-    "data-search-exclude data-toc-label data-copy data-lines data-figure decoding loading fetchpriority".split()
+    ("data-search-exclude", "data-toc-label", "data-copy", "data-lines", "data-figure", "decoding", "loading")
+    + ("fetchpriority",)
 )
 
 
@@ -47,7 +48,7 @@ def article(site: Path, name: str) -> Element:
 
 
 def address(name: str) -> str:
-    """Give the folder of a page in the site, as an address below the site's: `chapters/dropout/`, or nothing for home."""
+    """Give the folder of a page as an address below the site's: `chapters/dropout/`, or nothing for home."""
     return "" if name == "index.md" else f"{name.removesuffix('.md')}/"
 
 

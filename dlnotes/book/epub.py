@@ -1,6 +1,7 @@
 """The book for e-readers: an EPUB 3, written from the built site with nothing but the standard library.
 
-A page of the site is a file of its own. Formulas are MathML and figures SVG, as on the site; both are core types of EPUB 3.
+A page of the site is a file of its own. Formulas are MathML and figures SVG, as on the site: both are core types of
+EPUB 3.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _ACCESS = {
     ),
     "accessibilityHazard": ("none",),
     "accessibilitySummary": (
-        "Formulas are MathML. Each figure has a text that says what is to be seen. Verdicts are words, and code is text.",
+        "Formulas are MathML. Each figure has a text that says what is to be seen. Verdicts are words.",
     ),
 }  # fmt: skip
 
@@ -105,7 +106,7 @@ def files(book: bound.Book, site: Path) -> tuple[File, ...]:
 
 
 def _moment() -> datetime.datetime:
-    """Give the time at which the book is made, to the second; the environment may name it, so that two makes are equal."""
+    """Give the second in which the book is made; the environment may name it, so that two makes are equal."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH")
     now = datetime.datetime.now(datetime.UTC)
     return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC) if seconds else now.replace(microsecond=0)

@@ -1,6 +1,6 @@
 """A browser's PDF made half as large: its many small objects, most of them tags, are put together and compressed.
 
-The browser writes each object by itself and as plain text. Since PDF 1.5 objects that are no streams may lie in streams.
+The browser writes each object by itself and as plain text. Since PDF 1.5, objects that are no streams may lie in one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import re
 import zlib
 
 _TOGETHER = 200  # objects in a stream: a reader unpacks one stream to see one of them
-_TABLE = re.compile(rb"xref\s+0 (\d+)\s+((?:\d{10} \d{5} [nf][ \r]?\r?\n)+)\s*trailer\s*<<(.*)>>\s*startxref", re.DOTALL)
+_TABLE = re.compile(
+    rb"xref\s+0 (\d+)\s+((?:\d{10} \d{5} [nf][ \r]?\r?\n)+)\s*trailer\s*<<(.*)>>\s*startxref", re.DOTALL
+)
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _OBJECT = re.compile(rb"\s*(\d+) 0 obj\b\s*(.*?)\s*endobj\s*\Z", re.DOTALL)
 

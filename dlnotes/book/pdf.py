@@ -100,7 +100,8 @@ def whole(book: bound.Book) -> str:
     head += '<link rel="stylesheet" href="/assets/css/all.css">'
     head += f"<style>{STYLE.read_text('utf-8')}\n{''.join(headers)}</style>"
     body = '<body dir="ltr" data-md-color-scheme="default" data-md-color-primary="custom" class="bound">'
-    return f'<!doctype html><html lang="en" dir="ltr"><head>{head}</head>{body}<main>{"".join(sections)}</main></body></html>'
+    body += f"<main>{''.join(sections)}</main></body>"
+    return f'<!doctype html><html lang="en" dir="ltr"><head>{head}</head>{body}</html>'
 
 
 def _title_page() -> str:
@@ -138,7 +139,7 @@ def _header(part: bound.Part, page: bound.Page) -> str:
 
 
 def _section(page: bound.Page) -> str:
-    """Write a page of the site as a section: its headings stand below the part's, its images at the site's addresses."""
+    """Write a page of the site as a section, its headings below the part's, its images at the site's addresses."""
     root = page.root
     for node in root.iter():
         if node.tag == "img":

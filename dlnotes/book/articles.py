@@ -12,15 +12,15 @@ Element = ElementTree.Element
 
 VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 # What works only on a screen, or says what a reader of paper can do on one.
-_ON_SCREEN = frozenset(
-    ("headerlink", "block__anchor", "parts", "place", "filter", "figure__details", "figure__change", "kernel__note")
-    + ("figure__place--narrow", "exercise__how", "needs", "tabbed-labels", "whole", "on-screen")
-)
+_ON_SCREEN = frozenset((
+    "block__anchor", "exercise__how", "figure__change", "figure__details", "figure__place--narrow", "filter",
+    "headerlink", "kernel__note", "needs", "on-screen", "parts", "place", "tabbed-labels", "whole",
+))  # fmt: skip
 _ON_SCREEN_TAGS = frozenset(("button", "form", "input", "script", "source", "wbr"))
-_ATTRIBUTES = frozenset(
-    ("data-search-exclude", "data-toc-label", "data-copy", "data-lines", "data-figure", "decoding", "loading")
-    + ("fetchpriority",)
-)
+_ATTRIBUTES = frozenset((
+    "data-copy", "data-figure", "data-lines", "data-search-exclude", "data-toc-label", "decoding", "fetchpriority",
+    "loading",
+))  # fmt: skip
 
 
 class ArticleError(Exception):

@@ -52,10 +52,17 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Book:
-    """The pages that are bound, and the address of the site, empty if it has none."""
+    """The pages that are bound, and what mkdocs.yml says of the whole."""
 
     parts: tuple[Part, ...]
-    site_url: str
+    description: str
+    rights: str
+    site_url: str  # empty if the site has no address
+
+    @property
+    def title(self) -> str:
+        """The title of the first page, which is home."""
+        return next(self.pages).title
 
     @property
     def pages(self) -> Iterator[Page]:
@@ -77,7 +84,8 @@ def book(layout: layouts.Layout, site: Path, stems: tuple[str, ...] | None = Non
         pages = tuple(page for name in wanted for page in _pages(layout, site, name, 0 if title is None else 1))
         if pages:
             parts.append(Part(title, pages))
-    return Book(tuple(parts), layout.site_url)
+    said = (layout.settings.get(name) or "" for name in ("site_description", "copyright"))
+    return Book(tuple(parts), *map(str.strip, said), layout.site_url)
 
 
 def _groups(layout: layouts.Layout) -> Iterator[tuple[str | None, list[str]]]:

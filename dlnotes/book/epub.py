@@ -11,6 +11,7 @@ import html
 import io
 import os
 import re
+import textwrap
 import uuid
 import zipfile
 from collections.abc import Iterable
@@ -22,10 +23,10 @@ import dlnotes
 from dlnotes.book import articles, bound
 from dlnotes.book import layout as layouts
 
-TITLE = "What you were told about training deep networks, checked"
 STYLE = Path(__file__).with_name("paper") / "epub.css"
 FONT = "stix-two-math"  # what a formula needs; the text stands in the reader's own
 FOLDER = "EPUB"
+_COVER_FONT = Path(__file__).parents[1] / "figures" / "fonts" / "instrument-sans-regular.ttf"
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _SVG = "http://www.w3.org/2000/svg"
 _KINDS = {
@@ -83,7 +84,7 @@ def write(layout: layouts.Layout, site: Path, path: Path, stems: tuple[str, ...]
     with zipfile.ZipFile(path, "w") as archive:
         _add(archive, "mimetype", b"application/epub+zip", moment, zipfile.ZIP_STORED)
         _add(archive, "META-INF/container.xml", _CONTAINER.encode(), moment)
-        _add(archive, f"{FOLDER}/package.opf", _package(found, moment).encode(), moment)
+        _add(archive, f"{FOLDER}/package.opf", _package(book, found, moment).encode(), moment)
         for file in found:
             _add(archive, f"{FOLDER}/{file.name}", file.content, moment)
 
@@ -91,7 +92,7 @@ def write(layout: layouts.Layout, site: Path, path: Path, stems: tuple[str, ...]
 def files(book: bound.Book, site: Path) -> tuple[File, ...]:
     """Give the files of the book in their order, without those that hold it together."""
     bound.bind(book, lambda page, name: f"{page.key}.xhtml{'#' if name else ''}{name}", prefixed=False)
-    made = [_cover(), File("title.xhtml", _document(TITLE, _title_page()), in_order=True), _nav(book)]
+    made = [_cover(book), File("title.xhtml", _document(book.title, _title_page(book)), in_order=True), _nav(book)]
     images: dict[str, File] = {}
     for part in book.parts:
         if part.title is not None:
@@ -155,24 +156,23 @@ def _page(page: bound.Page, site: Path, images: dict[str, File]) -> File:
 _NO_NAME = re.compile(rb' id="(?![A-Za-z_][A-Za-z0-9_.-]*")[^"]*"')
 
 
-def _title_page() -> str:
+def _title_page(book: bound.Book) -> str:
+    title, description, rights = map(html.escape, (book.title, book.description, book.rights))
     return (
-        f'<section epub:type="titlepage"><p class="title__name">dlnotes</p><h1 class="title__words">{TITLE}</h1>'
-        "<p>An executable textbook on training deep neural networks. Every claim of five study notes gets a verdict, "
-        f"and the code that settles it runs.</p><p>The dlnotes authors. Version {dlnotes.__version__}. "
-        "Code: MIT. Text and figures: CC BY 4.0.</p></section>"
+        f'<section epub:type="titlepage"><p class="title__name">dlnotes</p><h1 class="title__words">{title}</h1>'
+        f"<p>{description}</p><p>The dlnotes authors. Version {dlnotes.__version__}.<br/>{rights}</p></section>"
     )
 
 
-def _cover() -> File:
+def _cover(book: bound.Book) -> File:
     """Draw the picture that stands on a reader's shelf; shelves show no SVG."""
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=(6.25, 10), dpi=160, facecolor="#fcfbf8")
-    words = TITLE.replace(" about ", "\nabout ").replace(" deep ", "\ndeep ").replace(", ", ",\n")
-    picture.text(0.1, 0.86, "dlnotes", color="#a83a0a", fontsize=24, weight="bold")
-    picture.text(0.1, 0.8, words, color="#1d2127", fontsize=27, va="top", linespacing=1.3, family="serif")
-    picture.text(0.1, 0.08, "The dlnotes authors", color="#59606b", fontsize=15)
+    words = textwrap.fill(book.title, 18)
+    picture.text(0.1, 0.88, "dlnotes", color="#a83a0a", fontsize=24, font=_COVER_FONT)
+    picture.text(0.1, 0.8, words, color="#1d2127", fontsize=34, va="top", linespacing=1.25, font=_COVER_FONT)
+    picture.text(0.1, 0.08, "The dlnotes authors", color="#59606b", fontsize=16, font=_COVER_FONT)
     content = io.BytesIO()
     picture.savefig(content, format="png", facecolor="#fcfbf8", metadata={"Software": None})
     return File("cover.png", content.getvalue(), "cover-image")
@@ -214,8 +214,9 @@ def _link(page: bound.Page, title: str) -> str:
     return f'<a href="{page.key}.xhtml">{html.escape(title)}</a>'
 
 
-def _package(found: tuple[File, ...], moment: datetime.datetime) -> str:
+def _package(book: bound.Book, found: tuple[File, ...], moment: datetime.datetime) -> str:
     """Write what the book is, the list of its files, and their order."""
+    title, description, rights = map(html.escape, (book.title, book.description, book.rights))
     identifier = uuid.uuid5(uuid.NAMESPACE_URL, f"dlnotes-book {dlnotes.__version__}")
     access = "".join(
         f'<meta property="schema:{name}">{html.escape(value)}</meta>'
@@ -233,10 +234,9 @@ def _package(found: tuple[File, ...], moment: datetime.datetime) -> str:
         '<?xml version="1.0" encoding="utf-8"?>\n'
         '<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="book" xml:lang="en">'
         '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
-        f'<dc:identifier id="book">urn:uuid:{identifier}</dc:identifier><dc:title>{TITLE}</dc:title>'
+        f'<dc:identifier id="book">urn:uuid:{identifier}</dc:identifier><dc:title>{title}</dc:title>'
         "<dc:language>en</dc:language><dc:creator>The dlnotes authors</dc:creator>"
-        "<dc:rights>Code: MIT. Text and figures: CC BY 4.0.</dc:rights>"
-        "<dc:description>An executable textbook on training deep neural networks.</dc:description>"
+        f"<dc:rights>{rights}</dc:rights><dc:description>{description}</dc:description>"
         f'<meta property="dcterms:modified">{moment:%Y-%m-%dT%H:%M:%SZ}</meta>{access}</metadata>'
         f"<manifest>{manifest}</manifest><spine>{spine}</spine></package>\n"
     )

@@ -29,7 +29,7 @@ def packed(content: bytes) -> bytes:
     Raises:
         PackingError: If the file is laid out otherwise.
     """
-    table = _TABLE.search(content, int(_last(rb"startxref\s+(\d+)", content)))
+    table = _TABLE.match(content, int(_last(rb"startxref\s+(\d+)", content)))
     if table is None:
         raise PackingError("the PDF has no table of cross-references where it says")
     offsets = [int(entry[1]) for entry in _ENTRY.finditer(table[2]) if entry[3] == b"n"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import io
 import mimetypes
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from dlnotes.book import layout as layouts
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STYLE = Path(__file__).with_name("paper") / "print.css"
-TITLE = "What you were told about training deep networks, checked"
 WIDTH = 612  # CSS pixels of the text on A4, as print.css has it: what is too wide for it is set smaller
 HALF = 480  # CSS pixels: half of the text's height
 _ORIGIN = "http://book.invalid/"
@@ -52,8 +52,9 @@ _FIT = """half => {
   return small.length;
 }"""
 _NUMBER = """numbers => {
-  for (const place of document.querySelectorAll('[data-page]'))
-    place.textContent = numbers[place.dataset.page] || '';
+  const places = [...document.querySelectorAll('[data-page]')];
+  for (const place of places) place.textContent = numbers[place.dataset.page];
+  return places.map(place => place.dataset.page).filter(name => !(name in numbers));
 }"""
 
 
@@ -80,7 +81,9 @@ def write(layout: layouts.Layout, site: Path, path: Path, stems: tuple[str, ...]
         opened.evaluate(_FIT, HALF)
         with _without_pictures(opened):
             first = opened.pdf(prefer_css_page_size=True)
-        opened.evaluate(_NUMBER, _page_numbers(first))
+        lost = opened.evaluate(_NUMBER, _page_numbers(first))
+        if lost:
+            raise PrintError(f"the browser printed no place for {', '.join(lost)}")
         content = opened.pdf(prefer_css_page_size=True, print_background=True, tagged=True, outline=True)
     path.write_bytes(packing.packed(content))
 
@@ -88,7 +91,7 @@ def write(layout: layouts.Layout, site: Path, path: Path, stems: tuple[str, ...]
 def whole(book: bound.Book) -> str:
     """Give the whole book as one HTML file; its addresses are those of the site."""
     bound.bind(book, lambda page, name: f"#{bound.unique(page.key, name)}", prefixed=True)
-    sections, headers = [_title_page(), _contents(book)], []
+    sections, headers = [_title_page(book), _contents(book)], []
     for part in book.parts:
         if part.title is not None:
             title = html.escape(part.title)
@@ -96,7 +99,7 @@ def whole(book: bound.Book) -> str:
         for page in part.pages:
             headers.append(_header(part, page))
             sections.append(_section(page))
-    head = f'<meta charset="utf-8"><title>{html.escape(f"dlnotes: {TITLE}")}</title>'
+    head = f'<meta charset="utf-8"><title>{html.escape(f"dlnotes: {book.title}")}</title>'
     head += '<link rel="stylesheet" href="/assets/css/all.css">'
     head += f"<style>{STYLE.read_text('utf-8')}\n{''.join(headers)}</style>"
     body = '<body dir="ltr" data-md-color-scheme="default" data-md-color-primary="custom" class="bound">'
@@ -104,14 +107,13 @@ def whole(book: bound.Book) -> str:
     return f'<!doctype html><html lang="en" dir="ltr"><head>{head}</head>{body}</html>'
 
 
-def _title_page() -> str:
+def _title_page(book: bound.Book) -> str:
     return (
         '<section class="bound-title md-typeset"><p class="bound-title__name">dlnotes</p>'
-        f'<p class="bound-title__words">{html.escape(TITLE)}</p>'
-        "<p>An executable textbook on training deep neural networks. Every claim of five study notes gets a verdict, "
-        "and the code that settles it runs.</p>"
+        f'<p class="bound-title__words">{html.escape(book.title)}</p>'
+        f"<p>{html.escape(book.description)}</p>"
         f'<p class="bound-title__foot">The dlnotes authors. Version {dlnotes.__version__}.<br>'
-        "Code: MIT. Text and figures: CC BY 4.0.</p></section>"
+        f"{html.escape(book.rights)}</p></section>"
     )
 
 
@@ -175,9 +177,10 @@ def _join(parent: articles.Element) -> None:
 def _opened(site: Path, text: str) -> Iterator[Any]:
     """Open the file in a browser that reads the site's folder and asks no host for anything."""
     try:
+        import pypdf  # noqa: F401
         from playwright import sync_api
-    except ImportError:
-        raise PrintError("the PDF is printed by a browser: pip install playwright") from None
+    except ImportError as error:
+        raise PrintError(f"{error.name} is missing: pip install -e '.[exports]'") from None
 
     def answer(route: Any) -> None:
         address = route.request.url
@@ -199,7 +202,7 @@ def _opened(site: Path, text: str) -> Iterator[Any]:
         except sync_api.Error as error:
             raise PrintError(f"no browser could be started: {str(error).splitlines()[0]}") from None
         with contextlib.closing(browser):
-            page = browser.new_page(viewport={"width": WIDTH, "height": 900}, java_script_enabled=True)
+            page = browser.new_page(viewport={"width": WIDTH, "height": 900})
             page.set_default_timeout(_MILLISECONDS)
             page.emulate_media(media="print", color_scheme="light")
             page.route("**/*", answer)
@@ -220,8 +223,6 @@ def _without_pictures(opened: Any) -> Iterator[None]:
 
 def _page_numbers(content: bytes) -> dict[str, int]:
     """Read on which page each id stands to which a link of the file leads."""
-    import io
-
     import pypdf
 
     reader = pypdf.PdfReader(io.BytesIO(content))

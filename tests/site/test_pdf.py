@@ -104,7 +104,7 @@ def test_it_says_what_it_is(printed):
     assert root["/Lang"] == "en"
     assert root["/MarkInfo"]["/Marked"]
     assert root["/ViewerPreferences"]["/DisplayDocTitle"]
-    assert printed.metadata.title == f"dlnotes: {pages.read(BOOK.docs / 'index.md').title}"
+    assert printed.metadata.title == f"dlnotes: {pages.read(BOOK.docs / 'index.md').headings[0].text}"
     assert {(round(float(page.mediabox.width)), round(float(page.mediabox.height))) for page in printed.pages} == {A4}
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import collections
 import posixpath
-import re
 import zipfile
 from xml.etree import ElementTree
 
 import pytest
 
-from dlnotes.book import bound, epub, layout, pages, prose
+from dlnotes.book import bound, epub, layout
+from tests.site import bound_pages
 from tests.site.conftest import ROOT
 
 BOOK = layout.Layout(ROOT)
@@ -46,16 +46,6 @@ def book(site, tmp_path_factory):
     epub.write(BOOK, site, path)
     assert path.stat().st_size < 30e6
     return Epub(path)
-
-
-def classed(tree, name):
-    return [node for node in tree.iter() if name in node.get("class", "").split()]
-
-
-def formulas(tree):
-    """Count formulas; one in the running text is cut behind the signs between its terms, where a line may break."""
-    pieces = list(tree.iter(f"{MATHML}math"))
-    return sum(not (len(piece) and piece[-1].get("form") == "infix") for piece in pieces)
 
 
 def test_the_first_entry_says_what_the_file_is(book):
@@ -113,19 +103,7 @@ def test_the_pages_stand_in_the_order_of_the_nav(book):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=BOOK.relative)
 def test_all_of_a_page_is_there(path, book):
-    page, tree = pages.read(path), book.page(path)
-    in_titles = sum(len(re.findall(prose.MATH, proof.argument)) for proof in page.named("proof"))
-    assert formulas(tree) == len(page.formulas) + in_titles
-    assert len(classed(tree, "equation")) == sum(formula.display for formula in page.formulas)
-    ids = {node.get("id") for node in tree.iter()}
-    assert {f"eq-{formula.label}" for formula in page.formulas if formula.label} <= ids
-    assert {f"figure-{figure.argument.rpartition('/')[2]}" for figure in page.named("figure")} <= ids
-    for kind in ("claim", "exercise", "flashcard"):
-        assert {f"{kind}-{found.argument}" for found in page.named(kind)} <= ids
-    printed = [fence.expected.rstrip("\n") for fence in page.fences if fence.expected is not None]
-    assert ["".join(node.find(f"{XHTML}pre").itertext()) for node in classed(tree, "output")] == printed
-    alts = [image.get("alt") for image in tree.iter(f"{XHTML}img")]
-    assert alts == [" ".join(figure.options["alt"].split()) for figure in page.named("figure")]
+    bound_pages.assert_all_is_there(path, book.page(path))
 
 
 def test_what_works_only_on_a_screen_is_left_out(book):

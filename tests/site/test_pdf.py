@@ -9,6 +9,7 @@ from concurrent import futures
 import pytest
 
 from dlnotes.book import articles, bound, layout, ledger, pages, pdf
+from tests.site import bound_pages
 from tests.site.conftest import ROOT
 
 pypdf = pytest.importorskip("pypdf")
@@ -95,8 +96,21 @@ def shown(text):
     return re.sub(r"[^a-z]+", "", re.sub(r"\$[^$]*\$", "", text).lower())
 
 
+@pytest.fixture(scope="module")
+def trees(site):
+    """Give each page of the whole book as it goes to the browser, by its key."""
+    book = bound.book(BOOK, site)
+    pdf.whole(book)
+    return {page.key: page.root for page in book.pages}
+
+
 def key(path):
     return bound.Page(path.relative_to(BOOK.docs).as_posix(), "", 0, articles.Element("article")).key
+
+
+@pytest.mark.parametrize("path", [path for stem in BOOK.stems for path in BOOK.chapter_pages(stem)], ids=BOOK.relative)
+def test_all_of_a_page_goes_to_the_browser(path, trees):
+    bound_pages.assert_all_is_there(path, trees[key(path)], f"{key(path)}--")
 
 
 def test_it_says_what_it_is(printed):

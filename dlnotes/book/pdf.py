@@ -23,7 +23,7 @@ from dlnotes.book import layout as layouts
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STYLE = Path(__file__).with_name("paper") / "print.css"
 WIDTH = 612  # CSS pixels of the text on A4, as print.css has it: what is too wide for it is set smaller
-HALF = 480  # CSS pixels: half of the text's height
+HALF = 472  # CSS pixels: half of the text's height
 _ORIGIN = "http://book.invalid/"
 _MILLISECONDS = 300_000
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -200,7 +200,8 @@ def _opened(site: Path, text: str) -> Iterator[Any]:
         try:
             browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         except sync_api.Error as error:
-            raise PrintError(f"no browser could be started: {str(error).splitlines()[0]}") from None
+            reason = str(error).splitlines()[0]
+            raise PrintError(f"no browser: install Chromium, or call playwright install chromium ({reason})") from None
         with contextlib.closing(browser):
             page = browser.new_page(viewport={"width": WIDTH, "height": 900})
             page.set_default_timeout(_MILLISECONDS)

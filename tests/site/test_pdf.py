@@ -113,6 +113,31 @@ def test_all_of_a_page_goes_to_the_browser(path, trees):
     bound_pages.assert_all_is_there(path, trees[key(path)], f"{key(path)}--")
 
 
+def test_a_formula_or_a_table_that_is_too_wide_is_set_smaller(browser):
+    page = browser.new_page(viewport={"width": 300, "height": 500})
+    parts = "".join(f"<mi>x</mi><mo>+</mo><mn>{number}</mn>" for number in range(10, 20))
+    page.set_content(
+        f'<div class="equation__formula" style="padding: 0 0 0 20px"><math>{parts}</math></div>'
+        '<div class="equation__formula"><math><mi>x</mi></math></div>'
+        '<div class="md-typeset__scrollwrap"><table><tr><td style="white-space: nowrap">'
+        + "a cell that is wide " * 5
+        + "</td></tr></table></div><p>short</p>"
+    )
+    assert page.evaluate(pdf._FIT, pdf.HALF) == 2
+    sizes = page.evaluate("[...document.querySelectorAll('math, table')].map(n => n.getBoundingClientRect().width)")
+    assert max(sizes) <= 300
+    assert max(sizes) > 200
+    assert page.locator("p.bound-whole").count() == 1
+    page.close()
+
+
+def test_without_a_browser_it_says_what_to_install(site, monkeypatch, tmp_path):
+    monkeypatch.setattr(pdf.shutil, "which", lambda name: "/nowhere/chromium")
+    with futures.ThreadPoolExecutor(1) as other, pytest.raises(pdf.PrintError, match="install Chromium"):
+        other.submit(pdf.write, BOOK, site, tmp_path / "x.pdf", ()).result()
+    assert not (tmp_path / "x.pdf").exists()
+
+
 def test_it_says_what_it_is(printed):
     root = printed.trailer["/Root"]
     assert root["/Lang"] == "en"

@@ -21,6 +21,15 @@ _ATTRIBUTES = frozenset((
     "data-copy", "data-figure", "data-lines", "data-search-exclude", "data-toc-label", "decoding", "fetchpriority",
     "loading",
 ))  # fmt: skip
+# The names of SVG with a capital inside: HTML reads them in any case, XML in this one alone, and the parser lowers all.
+_CAPITALS = {
+    name.lower(): name
+    for name in (
+        "clipPath", "clipPathUnits", "foreignObject", "gradientTransform", "gradientUnits", "lengthAdjust",
+        "linearGradient", "markerHeight", "markerUnits", "markerWidth", "maskUnits", "pathLength", "patternTransform",
+        "patternUnits", "preserveAspectRatio", "radialGradient", "refX", "refY", "textLength", "textPath", "viewBox",
+    )
+}  # fmt: skip
 
 
 class ArticleError(Exception):
@@ -61,7 +70,8 @@ class _Reader(HTMLParser):
         self.root = Element("article")
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.builder.start(tag, {name: name if value is None else value for name, value in attributes})
+        given = {_CAPITALS.get(name, name): name if value is None else value for name, value in attributes}
+        self.builder.start(_CAPITALS.get(tag, tag), given)
         if tag in VOID:
             self.builder.end(tag)
         else:
@@ -79,7 +89,7 @@ class _Reader(HTMLParser):
         if tag != expected:
             line = self.getpos()[0]
             raise ArticleError(f"{self.path}: line {line} of the article closes {tag} where {expected} is open")
-        self.builder.end(tag)
+        self.builder.end(_CAPITALS.get(tag, tag))
 
     def handle_data(self, data: str) -> None:
         self.builder.data(data)

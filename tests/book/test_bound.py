@@ -26,7 +26,7 @@ PAGES = {
     '<picture><source srcset="a.svg"/><img src="../../assets/figures/growth/a.wide.light.svg" alt="A line."/></picture>'
     "<details><summary>More</summary>text</details><p><a href='../../terms/#nowhere'>term</a></p>",
     "chapters/growth/derivation": '<h1>Growth: derivation</h1><p><a href="../#eq-a">(1)</a></p>',
-    "terms": "<h1>Terms</h1>",
+    "terms": '<h1>Terms</h1><svg viewBox="0 0 1 1"><clipPath><path d="M0 0"/></clipPath></svg>',
 }
 
 
@@ -102,6 +102,12 @@ def test_a_page_that_is_not_written_as_ours_is_refused(place, text):
     (place[1] / "terms" / "index.html").write_text(text)
     with pytest.raises(articles.ArticleError, match=r"index\.html"):
         bound.book(*place)
+
+
+def test_what_svg_writes_with_a_capital_keeps_it(place):
+    *_, terms = bound.book(*place).pages
+    written = ElementTree.tostring(terms.root, "unicode")
+    assert '<svg viewBox="0 0 1 1"><clipPath><path d="M0 0" /></clipPath></svg>' in written
 
 
 def test_a_site_that_is_not_built_is_said_so(place):

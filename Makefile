@@ -25,7 +25,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 SOURCES := $(shell find docs dlnotes overrides benchmarks/results.json mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
 .DEFAULT_GOAL := help
-.PHONY: help site serve test bench lighthouse first-run mutants figures readme-picture browser clean
+.PHONY: help site exports serve test bench lighthouse first-run mutants figures readme-picture browser clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is to make
@@ -40,6 +40,9 @@ site/index.html: $(SOURCES) $(VENV)/.site .cache/.run-$(if $(filter 0,$(RUN)),wi
 # The site is built anew when RUN says something else than the last time.
 .cache/.run-%:
 	@mkdir -p .cache && rm -f .cache/.run-* && touch $@
+
+exports: site  ## slides, sheets, Markdown, BibTeX: written into exports/ and put beside the site
+	$(PY) -m dlnotes exports
 
 serve: $(VENV)/.site  ## show the book on http://127.0.0.1:8000 and follow changes of the pages
 	$(PY) -m dlnotes serve
@@ -79,7 +82,7 @@ browser:
 	$$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends chromium
 
 clean:  ## remove the site, the figures and every cache; .venv stays
-	rm -rf site build dist .cache .pytest_cache .ruff_cache .hypothesis docs/assets/figures
+	rm -rf site exports build dist .cache .pytest_cache .ruff_cache .hypothesis docs/assets/figures
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(PY):

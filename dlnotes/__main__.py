@@ -1,4 +1,4 @@
-"""The book's commands: `python -m dlnotes check | figures | run | notebook | anki | site | serve | new-chapter`."""
+"""The book's commands: `python -m dlnotes check | figures | run | notebook | anki | site | exports | serve | new-chapter`."""
 
 from __future__ import annotations
 
@@ -77,6 +77,25 @@ def site(layout: Layout, arguments: argparse.Namespace) -> int:
     folder = layout.root / "site"
     print(f"The site is built: {folder / 'index.html'}")
     print(f'Search needs a server: python -m http.server -d "{folder}", then http://localhost:8000')
+    return 0
+
+
+def exports(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Write what readers take along, from the built site, and put it into the site."""
+    from dlnotes.book import exports, forms
+
+    site, folder = Path(arguments.site or layout.root / "site"), Path(arguments.folder or layout.root / "exports")
+    if not (site / "index.html").is_file():
+        raise CommandError(f"{site} holds no site: run python -m dlnotes site first")
+    failures = exports.make(layout, site, folder, exports.WRITERS)
+    try:
+        exports.publish(site, folder, forms.FORMS)
+    except exports.ExportError as error:
+        raise CommandError(str(error), code=1) from None
+    for path in sorted(folder / name for name in exports.WRITERS if name not in failures):
+        print(f"{exports.size(path):>9}  {path}")
+    if failures:
+        raise CommandError("\n".join(f"{name} is not made: {why}" for name, why in failures.items()), code=1)
     return 0
 
 
@@ -183,6 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("new-chapter", new_chapter).add_argument("stem", metavar="STEM", help="the word that names it, as momentum")
     add("site", site)
+    command = add("exports", exports)
+    command.add_argument("folder", nargs="?", metavar="FOLDER", help="where to write them; else exports/")
+    command.add_argument("--site", metavar="FOLDER", help="where the built site is; else site/")
     add("serve", serve)
     return parser
 

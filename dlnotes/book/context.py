@@ -27,11 +27,15 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The text being converted. `source` is its path below docs/, or None for text that is no page, as a docstring."""
+    """The text being converted. `source` is its path below docs/, or None for text that is no page, as a docstring.
+
+    `alone` says that it becomes a document of its own, beside those of the other pages.
+    """
 
     layout: layouts.Layout
     source: str | None
     page: pages.Page
+    alone: bool = False
 
     @cached_property
     def numbers(self) -> numbering.Numbers:

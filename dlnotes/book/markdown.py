@@ -21,7 +21,7 @@ from markdown.preprocessors import Preprocessor
 from pymdownx import util
 from pymdownx.blocks import BlocksExtension, BlocksProcessor
 
-from dlnotes.book import context, directives, elements, katex, layout, lists, pages, prose
+from dlnotes.book import context, directives, elements, forms, katex, layout, lists, pages, prose
 
 REFERENCES_PAGE = "references.md"
 _FORMULA = rf"(?P<escaped>{prose.ESCAPED})|{prose.MATH}"
@@ -41,6 +41,7 @@ class BookExtension(BlocksExtension):
         self.config = {"root": ["", "Folder of the book; found around the current folder when empty"]}
         super().__init__(**settings)
         self.context: context.Context | None = None
+        self.given: context.Context | None = None  # the page, where pieces of it are converted and not the whole
         self.equations: list[tuple[pages.Formula, str]] = []
 
     def current(self) -> context.Context:
@@ -62,7 +63,7 @@ class BookExtension(BlocksExtension):
         """Register what reads the lines, the blocks and the running text."""
         md.registerExtension(self)
         util.escape_chars(md, ["$"])
-        for directive in (*directives.DIRECTIVES, *lists.DIRECTIVES):
+        for directive in (*directives.DIRECTIVES, *lists.DIRECTIVES, forms.ExportsList):
             block_mgr.register(directive, {"context": self.current})
         md.preprocessors.register(_Prepare(md, self), "dlnotes", 28)  # before fenced blocks are taken out at 25
         md.parser.blockprocessors.register(_Equation(md, self), "dlnotes-equation", 85)  # below lists
@@ -84,7 +85,8 @@ class _Prepare(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         """Replace the lines of lists, displayed formulas, expected outputs and comments for the runner of blocks."""
         self.extension.equations = []
-        self.extension.context = found = context.find(self.extension.layout(), "\n".join(lines))
+        given = self.extension.given
+        self.extension.context = found = given or context.find(self.extension.layout(), "\n".join(lines))
         lines = lists.expanded(found, lines)
         page = pages.parse("\n".join(lines))
         replaced: dict[int, tuple[int, str | None]] = {comment.line: (comment.line, None) for comment in page.comments}
@@ -101,7 +103,7 @@ class _Prepare(Preprocessor):
     def _with_needs(self, found: context.Context, page: pages.Page, lines: list[str]) -> list[str]:
         """Say beside the first block of a chapter's page what it needs; on the line above, so that no line moves."""
         first = next((fence for fence in page.blocks if "dlnotes" in fence.code), None)
-        if found.stem is None or first is None:
+        if found.stem is None or first is None or self.extension.given:
             return lines
         at = first.line - 2
         while at > 0 and lines[at].lstrip().startswith("<!--"):

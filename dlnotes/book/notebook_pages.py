@@ -53,16 +53,19 @@ def picture_name(figure: drawing.Figure) -> str:
 
 def cells(page: context.Context) -> list[Cell]:
     """Give the cells of a page."""
-    return _Writer(page).written()
+    return Writer(page).written()
 
 
-class _Writer:
+class Writer:
     """Goes through the lines of a page.
 
     `waiting` holds lines of the book's Markdown, `ready` the parts of the cell that is being written, between which
     stand blank lines. `heads` says that these are headings alone, which stay with what they are above. Inside a fold
     (`folds` counts them) no cell ends, because a fold cannot reach into another one.
     """
+
+    FORM: ClassVar = "a notebook"
+    HEADED: ClassVar = True  # title and question of the chapter stand at the head of the document already
 
     def __init__(self, page: context.Context) -> None:
         self.page = page
@@ -86,9 +89,9 @@ class _Writer:
             **{part.line: lambda part=part: self._directive(part) for part in page.directives},
         }
 
-    def written(self) -> list[Cell]:
-        """Go through the whole page."""
-        self._walk(self.page.page.body_line, len(self.lines))
+    def written(self, first: int | None = None, last: int | None = None) -> list[Cell]:
+        """Go through the whole page, or some of its lines."""
+        self._walk(first or self.page.page.body_line, last or len(self.lines))
         self._end_cell()
         return self.made
 
@@ -110,7 +113,7 @@ class _Writer:
 
     def _plain(self, line: str) -> None:
         if _ATTRIBUTES.fullmatch(line):
-            if ".question" in line:  # stands at the head of the notebook
+            if ".question" in line and self.HEADED:
                 self.waiting.pop()
         elif line.startswith(pages.OTHERWISE):
             self.waiting.append(line.replace(pages.OTHERWISE, "**Had it been otherwise.**", 1))
@@ -154,7 +157,7 @@ class _Writer:
 
     def _heading(self, part: pages.Heading) -> int:
         name = self.page.source or ""
-        if part.level == 1 and name == f"chapters/{self.page.stem}.md":  # stands at the head of the notebook
+        if self.HEADED and part.level == 1 and name == f"chapters/{self.page.stem}.md":
             return part.line + 1
         self._begin_cell()
         words = plain_markdown.inline(self.page, _ATTRIBUTES.sub("", self.lines[part.line - 1]))
@@ -181,15 +184,15 @@ class _Writer:
             self._end_cell()
             self.made.append(Cell("code", part.code.rstrip("\n"), part.expected, blocks.STARTER in part.marks))
         else:
-            self._put(_fenced(part.code, part.info))
+            self._put(fenced(part.code, part.info))
             if part.expected is not None:
-                self._put(_fenced(part.expected))
+                self._put(fenced(part.expected))
         return end + 1
 
     def _directive(self, part: pages.Directive) -> int:
         write = self.DIRECTIVES.get(part.name)
         if write is None:
-            raise self.page.error(f"{part.name}: a notebook does not know how to show this", part.line)
+            raise self.page.error(f"{part.name}: {self.FORM} does not know how to show this", part.line)
         write(self, part)
         return part.end + 1
 
@@ -218,7 +221,7 @@ class _Writer:
         for code, backends in shown.items():
             label = " and ".join(directives.BACKEND_NAMES[backend] for backend in backends)
             places = dict.fromkeys(self._described(name, backend) for backend in backends)
-            self._put(f"{label}, {', '.join(places)}, without types and checks:", _fenced(code, "python"))
+            self._put(f"{label}, {', '.join(places)}, without types and checks:", fenced(code, "python"))
 
     def _described(self, name: str, backend: str) -> str:
         """Name a function, as a link to its description where the site has an address."""
@@ -236,7 +239,7 @@ class _Writer:
         self._put(
             anchor(f"claim-{claim.id}"),
             f"{'#' * level} Claim: {plain_markdown.escaped(claim.claim)}",
-            f"Said in {_listed(claim.notes)}. Verdict: **{elements.VERDICTS[claim.verdict]}**.",
+            f"Said in {listed(claim.notes)}. Verdict: **{elements.VERDICTS[claim.verdict]}**.",
         )
         self._walk(part.body_line, part.end - 1)
         self._end_cell()
@@ -282,16 +285,16 @@ class _Writer:
         self._walk(line, part.end - 1)
         notes = tuple(note.strip() for note in str(part.options.get("notes") or "").split(",") if note.strip())
         if notes:
-            self._put(f"*Asked in {_listed(notes)}.*")
+            self._put(f"*Asked in {listed(notes)}.*")
 
     def _sources(self, part: pages.Directive) -> None:
         keys = self.page.chapter(self.page.stem or "").cited
         entries = [entry for key, entry in self.page.references.items() if key in keys]
         entries.sort(key=lambda entry: (entry.authors[0].casefold(), entry.year))
-        rows = "\n".join(map(_source, entries))
+        rows = "\n".join(map(cited, entries))
         self._fold(f"The {len(entries)} sources of this chapter", lambda: self._put(rows))
 
-    DIRECTIVES: ClassVar[dict[str, Callable[[_Writer, pages.Directive], None]]] = {
+    DIRECTIVES: ClassVar[dict[str, Callable[[Writer, pages.Directive], None]]] = {
         "figure": _figure,
         "moving": _moving,
         "kernel": _kernel,
@@ -305,13 +308,13 @@ class _Writer:
     }
 
 
-def _fenced(code: str, info: str = "") -> str:
+def fenced(code: str, info: str = "") -> str:
     """Write a block of code that is shown and not run."""
     code = code.rstrip("\n")
     return f"```{info}\n{code}\n```"
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
     """Write names as a list in a sentence."""
     *first, last = sorted(names)
     return f"{', '.join(first)} and {last}" if first else last
@@ -321,7 +324,8 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _source(entry: bibliography.Entry) -> str:
+def cited(entry: bibliography.Entry) -> str:
+    """Write a source as an item of a list."""
     stop = "" if entry.title.endswith(("?", "!")) else "."
     title = plain_markdown.link(plain_markdown.escaped(entry.title), plain_markdown.address_in_brackets(entry.url))
     authors, place = (

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlnotes.book import context, elements, lists, prose
+from dlnotes.book import layout as layouts
 
 Edit = tuple[int, int, str]
 
@@ -85,24 +86,45 @@ def _moved(page: context.Context, target: str) -> str:
     """Give where a link of the page leads outside of it, or an empty string."""
     if re.match(r"[a-z]+:", target) or not target:
         return target
+    return destination(page, *resolved(page, target))
+
+
+def resolved(page: context.Context, target: str) -> tuple[str, str]:
+    """Give the page below docs/ and the anchor to which a link of the page leads."""
     path, _, anchor = target.partition("#")
     folder = posixpath.dirname(page.source or "")
-    return destination(page, posixpath.normpath(posixpath.join(folder, path)) if path else page.source or "", anchor)
+    return posixpath.normpath(posixpath.join(folder, path)) if path else page.source or "", anchor
 
 
 def destination(page: context.Context, name: str, anchor: str = "") -> str:
     """Give the address of a place on a page of the book, from a document that holds the chapter of `page`.
 
-    It is empty where the place is on another page, and the site has no address.
+    It is empty where the place is on another page, and the site has no address. From the Markdown of a page by itself
+    it leads to the Markdown of the other.
     """
     if not name:
         return ""
+    if page.alone:
+        fragment = f"#{anchor}" if anchor else ""
+        if name == page.source:
+            return fragment or posixpath.basename(beside(name))
+        return posixpath.relpath(beside(name), posixpath.dirname(beside(page.source or ""))) + fragment
     if page.stem is not None and page.layout.stem(name) == page.stem:
         return f"#{place(page, name, anchor)}"
-    if not page.layout.site_url:
+    return on_site(page.layout, name, anchor)
+
+
+def on_site(layout: layouts.Layout, name: str, anchor: str = "") -> str:
+    """Give the address of a place of the book, or an empty string where the site has none."""
+    if not layout.site_url:
         return ""
     folder = "" if name == "index.md" else f"{name.removesuffix('.md')}/"
-    return f"{page.layout.site_url.rstrip('/')}/{folder}{f'#{anchor}' if anchor else ''}"
+    return f"{layout.site_url.rstrip('/')}/{folder}{f'#{anchor}' if anchor else ''}"
+
+
+def beside(name: str) -> str:
+    """Give where the Markdown of a page lies below the site: beside the page, as the convention of llms.txt has it."""
+    return "index.html.md" if name == "index.md" else f"{name.removesuffix('.md')}/index.html.md"
 
 
 def part(name: str) -> str:
@@ -112,6 +134,8 @@ def part(name: str) -> str:
 
 def place(page: context.Context, name: str, anchor: str) -> str:
     """Give the anchor of a place in a document that holds all pages of a chapter, where two may have one heading."""
+    if page.alone:
+        return anchor
     headings = page.chapter(page.stem or "").pages[name].headings
     level = next((heading.level for heading in headings if heading.anchor == anchor), 0)
     if not anchor or level == 1:

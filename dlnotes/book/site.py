@@ -12,7 +12,7 @@ from typing import Any
 
 from mkdocs.exceptions import PluginError
 
-from dlnotes.book import anki, notebooks, pages, runtime, words
+from dlnotes.book import anki, markdown_pages, notebooks, pages, plain_markdown, runtime, words
 from dlnotes.book import layout as layouts
 
 # How much a hit on a page counts. A learner looks for a chapter first; the reference of the code repeats its words.
@@ -92,6 +92,7 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
     context["fonts"] = [name for name, marks in FONTS.items() if any(mark in open_ for mark in marks)]
     context["python"] = "yes" if runtime.wanted() else "no"
     layout = layouts.find()
+    context["markdown"] = plain_markdown.beside(page.file.src_uri)
     stem = layout.stem(page.file.src_uri)
     if stem is None:
         return context
@@ -111,13 +112,14 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
 
 
 def on_post_build(config: Any) -> None:
-    """Put the style sheets together, and Python, the notebooks and the deck into the site."""
+    """Put the style sheets together, and Python, notebooks, deck and the Markdown of the pages into the site."""
     folder = Path(config["site_dir"])
     _join_styles(folder, config["extra"]["styles"])
     if runtime.wanted():
         runtime.install(folder, layouts.find())
     notebooks.publish(layouts.find(), folder)
     anki.publish(layouts.find(), folder)
+    markdown_pages.publish(layouts.find(), folder)
 
 
 def _join_styles(folder: Path, names: list[str]) -> None:

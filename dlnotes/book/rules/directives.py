@@ -308,6 +308,7 @@ RULES: dict[str, Callable[[breach.Book, str, pages.Page, pages.Directive], Itera
     "claims-list": _list,
     "claims-tally": _list,
     "corrected-list": _list,
+    "exports-list": _list,
     "flashcards-list": _list,
     "notes-list": _list,
     "references-list": _list,

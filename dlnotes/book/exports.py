@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 import shutil
 import zipfile
@@ -109,7 +110,7 @@ def _shown(folder: Path, form: forms.Form) -> str:
         return forms.MISSING
     name = html.escape(form.name)
     link = f'<a href="../{forms.FOLDER}/{name}" download>{name}</a> {size(path)}'
-    return link + (f', or <a href="../{forms.FOLDER}/{form.opens}">open it here</a>' if form.opens else "")
+    return link + (f', or <a href="{posixpath.normpath(f"../{forms.FOLDER}/{form.opens}")}">open it here</a>' if form.opens else "")
 
 
 def size(path: Path) -> str:

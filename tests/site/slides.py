@@ -57,11 +57,23 @@ FAULTS = """([picture, text]) => {
 }"""
 
 
-def open_deck(browser, path: Path, scheme: str = "light"):
-    """Open a file of slides from disk, and wait until it shows the first."""
-    page = browser.new_page(viewport=VIEW, color_scheme=scheme)
+def open_deck(browser, path: Path, scheme: str = "light", complaints: list[str] | None = None):
+    """Open a file from disk, and of slides wait for the first; complain of what else it asks for, or of errors."""
+    context = browser.new_context(viewport=VIEW, color_scheme=scheme)
+    page = context.new_page()
+    if complaints is not None:
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith("data:") or request.url.split("#")[0] == path.as_uri()
+                else complaints.append(request.url)
+            ),
+        )
     page.goto(path.as_uri())
-    page.locator("html[data-ready]").wait_for(state="attached")
+    page.locator("html[data-ready], main:not(:has(.slide))").first.wait_for(state="attached")
     return page
 
 
@@ -83,7 +95,7 @@ def main(folder: Path) -> int:
             for fault in faults(page):
                 print(f"{path.name}: {fault}")
                 bad += 1
-            page.close()
+            page.context.close()
         browser.close()
     print(f"{bad} faults")
     return min(bad, 1)

@@ -1,4 +1,4 @@
-"""The book's commands: `python -m dlnotes check | figures | run | notebook | anki | site | exports | serve | new-chapter`."""
+"""The commands of the book: check, figures, run, notebook, anki, site, exports, serve, new-chapter, erratum."""
 
 from __future__ import annotations
 
@@ -96,6 +96,21 @@ def exports(layout: Layout, arguments: argparse.Namespace) -> int:
         print(f"{exports.size(path):>9}  {path}")
     if failures:
         raise CommandError("\n".join(f"{name} is not made: {why}" for name, why in failures.items()), code=1)
+    return 0
+
+
+def erratum(layout: Layout, arguments: argparse.Namespace) -> int:
+    """Turn a reader's report into a test that fails until the page is mended, and a line on the page of errata."""
+    from dlnotes.book import erratum
+
+    try:
+        report = erratum.read(layout, Path(arguments.file).read_text("utf-8"))
+        test = erratum.write(layout, report)
+    except (erratum.ReportError, UnicodeDecodeError) as error:
+        raise CommandError(f"{arguments.file}: {error}", code=1) from None
+    print(f"{layout.relative(test)}: read its block, which a reader wrote, before you run it")
+    print(f"{layout.relative(layout.docs / erratum.PAGE)}: its last line says what is mended")
+    print(f"Now mend {layout.relative(layout.docs / report.name)} until the test passes.")
     return 0
 
 
@@ -205,6 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("exports", exports)
     command.add_argument("folder", nargs="?", metavar="FOLDER", help="where to write them; else exports/")
     command.add_argument("--site", metavar="FOLDER", help="where the built site is; else site/")
+    add("erratum", erratum).add_argument("file", metavar="FILE", help="the report: the text of an issue of the form")
     add("serve", serve)
     return parser
 

@@ -110,7 +110,8 @@ def _shown(folder: Path, form: forms.Form) -> str:
         return forms.MISSING
     name = html.escape(form.name)
     link = f'<a href="../{forms.FOLDER}/{name}" download>{name}</a> {size(path)}'
-    return link + (f', or <a href="{posixpath.normpath(f"../{forms.FOLDER}/{form.opens}")}">open it here</a>' if form.opens else "")
+    opened = posixpath.normpath(f"../{forms.FOLDER}/{form.opens}")
+    return link + (f', or <a href="{opened}">open it here</a>' if form.opens else "")
 
 
 def size(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the book: check, figures, run, notebook, anki, site, exports, serve, new-chapter, erratum."""
+"""The book's commands, `python -m dlnotes COMMAND`; without one they are listed."""
 
 from __future__ import annotations
 

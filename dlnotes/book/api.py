@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from dlnotes.book import api_text, bibliography, docstrings, elements, layout, pages, source
+from dlnotes.book import api_text, bibliography, docstrings, elements, layout, pages, source, usage
 
 _LABELS = {"numpy": "NumPy", "torch": "PyTorch"}
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -151,7 +151,23 @@ class Entry:
             inner = elements.element("div", class_="api__method", id=method.identifier)
             inner.extend([*_signatures((method,)), *_described(method, links)])
             made.append(inner)
-        return html(made)
+        return html([*made, *self._used()])
+
+    def _used(self) -> Iterator[Element]:
+        """Say which pages of the chapters show it or call it."""
+        known = usage.places(self.reference.book)
+        by_page: dict[str, usage.Place] = {}
+        for side in self.sides:
+            for place in known.get(side.identifier, ()):
+                by_page.setdefault(place.page, place)
+        if by_page:
+            said = elements.element("p", elements.element("b", "Used in "), class_="api__used")
+            for number, place in enumerate(by_page.values()):
+                if number:
+                    said[-1].tail = ", "
+                href = self.reference.links.href(place.page, place.anchor)
+                said.append(elements.element("a", place.title, href=href))
+            yield said
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from mkdocs.exceptions import PluginError
 
-from dlnotes.book import anki, markdown_pages, notebooks, pages, plain_markdown, runtime, words
+from dlnotes.book import anki, markdown_pages, notebooks, pages, plain_markdown, previews, runtime, words
 from dlnotes.book import layout as layouts
 
 # How much a hit on a page counts. A learner looks for a chapter first; the reference of the code repeats its words.
@@ -93,6 +93,7 @@ def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
     context["python"] = "yes" if runtime.wanted() else "no"
     layout = layouts.find()
     context["markdown"] = plain_markdown.beside(page.file.src_uri)
+    context["preview"] = previews.of_page(layout, page.file.src_uri)
     stem = layout.stem(page.file.src_uri)
     if stem is None:
         return context
@@ -120,6 +121,7 @@ def on_post_build(config: Any) -> None:
     notebooks.publish(layouts.find(), folder)
     anki.publish(layouts.find(), folder)
     markdown_pages.publish(layouts.find(), folder)
+    previews.publish(layouts.find(), folder)
 
 
 def _join_styles(folder: Path, names: list[str]) -> None:

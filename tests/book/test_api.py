@@ -74,6 +74,7 @@ def treble(x):
 @pytest.fixture
 def book(tmp_path: Path) -> layout.Layout:
     files = {
+        "mkdocs.yml": "nav: [api/growth.md]\n",
         "dlnotes/__init__.py": "",
         "dlnotes/numpy/__init__.py": "",
         "dlnotes/numpy/growth.py": NUMPY,

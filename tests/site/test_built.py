@@ -101,7 +101,24 @@ def test_without_an_address_no_page_claims_one(site):
     for path in site.rglob("*.html"):
         text = path.read_text("utf-8")
         assert 'rel="canonical"' not in text
+        assert not re.search(r'property="og:(?:url|image)', text)
         assert not re.search(r">Source</a>", text)
+
+
+def test_every_page_names_its_markdown_and_the_list_of_all(site):
+    for path in site.rglob("index.html"):
+        text = path.read_text("utf-8")
+        assert '<link rel="alternate " type="text/markdown" href="index.html.md">' in text
+        assert re.search(r'<link rel="describedby" type="text/plain" href="[./]*llms\.txt">', text), path
+        assert (path.parent / "index.html.md").read_text("utf-8").startswith("# "), path
+    assert not (site / "assets/previews").exists()
+
+
+def test_the_reference_says_where_a_function_is_used(site):
+    text = (site / "api/momentum/index.html").read_text("utf-8")
+    entry = text.partition('id="dlnotes.numpy.momentum.Nesterov"')[2].partition("doc-object")[0]
+    used = entry.partition('<p class="api__used">')[2].partition("</p>")[0]
+    assert '<a href="../../chapters/momentum/#kernel-momentum-Nesterov">Momentum</a>' in used
 
 
 def test_titles_say_what_the_book_is(site):
@@ -117,6 +134,16 @@ def test_with_addresses_pages_are_canonical_and_kernels_link_to_their_source(tmp
     chapter = (site / "chapters/initialization/index.html").read_text("utf-8")
     assert 'data-python="no"' in chapter
     assert '<link rel="canonical" href="https://book.example/dl/chapters/initialization/">' in chapter
+    shown = dict(re.findall(r'<meta property="og:([\w:]+)" content="([^"]*)">', chapter))
+    assert shown["title"] == "Initialization"
+    assert shown["url"] == "https://book.example/dl/chapters/initialization/"
+    assert shown["image"] == "https://book.example/dl/assets/previews/initialization.png"
+    for stem in layout.Layout(ROOT).stems:
+        assert (site / f"assets/previews/{stem}.png").read_bytes().startswith(b"\x89PNG")
+    sitemap = (site / "sitemap.xml").read_text("utf-8")
+    built = {path.parent.relative_to(site).as_posix() for path in site.rglob("index.html")}
+    wanted = {f"https://book.example/dl/{'' if name == '.' else f'{name}/'}" for name in built}
+    assert set(re.findall(r"<loc>(.*?)</loc>", sitemap)) == wanted
     found = re.search(
         r'href="https://code\.example/dlnotes/blob/main/(dlnotes/numpy/initialization\.py)#L(\d+)"', chapter
     )

@@ -195,6 +195,42 @@ def test_the_copy_button_of_a_kernel_gives_code_that_runs_alone(visit, tmp_path,
     assert done.returncode == 0, done.stderr
 
 
+# A section, a claim, an exercise, an equation, a figure: where each stands, and its address.
+LINKS = {
+    "chapters/momentum/": [
+        ("#the-idea > .headerlink", "the-idea"),
+        (".claim--limits, .row >> .headerlink >> nth=0", "claim-momentum-average"),
+        ("#eq-momentum .equation__number", "eq-momentum"),
+        ("#figure-ravine .figure__number", "figure-ravine"),
+    ],
+    "chapters/momentum/practice/": [("#exercise-beta-for > .headerlink", "exercise-beta-for")],
+    "api/momentum/": [("[id='dlnotes.numpy.momentum.Nesterov'] > .headerlink", "dlnotes.numpy.momentum.Nesterov")],
+}
+
+
+@pytest.mark.parametrize("path", LINKS)
+def test_the_link_to_a_place_is_copied_by_mouse_and_keyboard_and_says_so(visit, address, path):
+    page = visit(path, permissions=["clipboard-read", "clipboard-write"])
+    for selector, anchor in LINKS[path]:
+        for press in (lambda link: link.click(force=True), lambda link: (link.focus(), page.keyboard.press("Enter"))):
+            page.evaluate("navigator.clipboard.writeText('')")
+            link = page.locator(selector).first
+            link.scroll_into_view_if_needed()
+            press(link)
+            page.get_by_role("status").filter(has_text="Link copied").wait_for()
+            assert page.evaluate("navigator.clipboard.readText()") == page.url == f"{address}{path}#{anchor}"
+            page.wait_for_function("() => !document.querySelector('.said').textContent")
+        assert link.evaluate("link => document.activeElement === link"), selector
+
+
+def test_where_the_browser_forbids_copying_the_address_bar_is_named(visit):
+    page = visit("chapters/momentum/")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.locator("#eq-momentum .equation__number").click()
+    page.get_by_role("status").filter(has_text="The link is in the address bar").wait_for()
+    assert page.url.endswith("#eq-momentum")
+
+
 def test_the_copy_button_of_a_block_gives_its_code(visit):
     page = visit("", permissions=["clipboard-read", "clipboard-write"])
     block = page.locator(".claim--showcase .highlight")

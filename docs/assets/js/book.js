@@ -58,17 +58,33 @@
     field.remove();
   }
 
+  function say(words, from) {
+    said.textContent = words;
+    from.classList.add("copied");
+    setTimeout(() => {
+      said.textContent = "";
+      from.classList.remove("copied");
+    }, 2000);
+  }
+
   async function copy(button) {
     const block = button.closest("pre");
     const whole = block.closest("[data-copy]")?.dataset.copy;
     await put((whole ?? block.querySelector("code").textContent).trimEnd());
-    said.textContent = "Copied";
-    button.classList.add("copied");
-    setTimeout(() => {
-      said.textContent = "";
-      button.classList.remove("copied");
-    }, 2000);
+    say("Copied", button);
   }
+
+  // The sign beside a heading or a claim, the number of an equation or a figure: its link goes to the address bar and is copied.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".headerlink, .equation__number, .figure__number");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const was_focused = document.activeElement === link;
+    put(link.href).then(
+      () => say("Link copied", link),
+      () => say("The link is in the address bar", link), // the browser forbids copying
+    );
+    if (was_focused) setTimeout(() => link.focus({ preventScroll: true })); // the way on goes from here
+  });
 
   for (const code of document.querySelectorAll("pre > code")) {
     if (code.closest(".no-copy")) continue;

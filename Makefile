@@ -41,7 +41,7 @@ site/index.html: $(SOURCES) $(VENV)/.site .cache/.run-$(if $(filter 0,$(RUN)),wi
 .cache/.run-%:
 	@mkdir -p .cache && rm -f .cache/.run-* && touch $@
 
-exports: site  ## slides, sheets, Markdown, BibTeX: written into exports/ and put beside the site
+exports: site $(VENV)/.exports browser  ## PDF, EPUB, deck, slides, sheets, Markdown, BibTeX: into exports/ and beside the site
 	$(PY) -m dlnotes exports
 
 serve: $(VENV)/.site  ## show the book on http://127.0.0.1:8000 and follow changes of the pages
@@ -97,6 +97,10 @@ $(VENV)/.site: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(PY)
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
+	@touch $@ $(VENV)/.site $(VENV)/.exports
+
+$(VENV)/.exports: pyproject.toml constraints.txt | $(PY)
+	$(PIP) --editable '.[exports]'
 	@touch $@ $(VENV)/.site
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(PY)

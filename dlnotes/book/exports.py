@@ -26,6 +26,24 @@ class ExportError(Exception):
     """A form of the book that cannot be made; the message says why."""
 
 
+def _pdf(layout: layouts.Layout, site: Path, path: Path) -> None:
+    from dlnotes.book import pdf
+
+    pdf.write(layout, site, path)
+
+
+def _epub(layout: layouts.Layout, site: Path, path: Path) -> None:
+    from dlnotes.book import epub
+
+    epub.write(layout, site, path)
+
+
+def _deck(layout: layouts.Layout, site: Path, path: Path) -> None:
+    from dlnotes.book import anki
+
+    anki.write(path, layout)
+
+
 def _course(layout: layouts.Layout, site: Path, path: Path) -> None:
     from dlnotes.book import course
 
@@ -56,6 +74,9 @@ def _citation(layout: layouts.Layout, site: Path, path: Path) -> None:
 
 # What writes each form that the page lists. A writer imports what it needs, so that what lacks a package fails alone.
 WRITERS: dict[str, Writer] = {
+    "dlnotes.pdf": _pdf,
+    "dlnotes.epub": _epub,
+    "dlnotes.apkg": _deck,
     "course.zip": _course,
     "markdown.zip": _markdown,
     "references.bib": _references,

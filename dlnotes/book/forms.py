@@ -25,6 +25,13 @@ class Form(NamedTuple):
 
 FORMS = (
     Form(
+        "dlnotes.pdf",
+        "The book on paper",
+        "All chapters with their derivations, evidence and exercises as one PDF: A4, tagged, with outline and links.",
+    ),
+    Form("dlnotes.epub", "The book for e-readers", "The same as an EPUB 3; formulas are MathML, figures SVG."),
+    Form("dlnotes.apkg", "Flashcards for Anki", "Every card of the book as a deck, with a part for each chapter."),
+    Form(
         "course.zip",
         "Course pack",
         "For lectures. Slides of each chapter, of its rules, figures, equations and claims, and a sheet of its "

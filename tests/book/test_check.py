@@ -486,7 +486,7 @@ def test_code_that_is_only_output_of_words_is_no_check(tmp_path: Path) -> None:
 
 
 def test_the_directives_known_to_the_check_are_those_of_the_press() -> None:
-    press = {part.NAME for part in (*directives.DIRECTIVES, *lists.DIRECTIVES)} | {"flashcards-list"}
+    press = {part.NAME for part in (*directives.DIRECTIVES, *lists.DIRECTIVES)} | {"flashcards-list", "exports-list"}
     assert set(directive_rules.RULES) == press
 
 

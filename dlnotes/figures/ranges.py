@@ -201,7 +201,7 @@ OWN: Mapping[str, Mapping[str, Range]] = {
     },
     "gradient_clipping/cliff": {
         "max_norm": _real(0.01, 1000, "longest gradient allowed"),
-        "runs": Range(2, 400, "starts"),
+        "runs": Range(2, 1000, "starts"),
         "length": Range(5, 100, "times that the unit runs"),
     },
     "gradient_clipping/spike": {

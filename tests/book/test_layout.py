@@ -67,7 +67,7 @@ def test_a_stem_finds_everything_of_its_chapter(tmp_path: Path) -> None:
 def test_the_book_is_found_from_inside_and_else_around_the_package(tmp_path: Path) -> None:
     small_book.write(tmp_path)
     assert layout.find(tmp_path / "docs" / "chapters").root == tmp_path.resolve()
-    empty = tmp_path / "docs" / "assets"
+    empty = tmp_path / "docs" / "empty"
     empty.mkdir()
     assert layout.find(empty).root == tmp_path.resolve()
 

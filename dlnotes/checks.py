@@ -304,6 +304,14 @@ def same_shape(name: str, array: Any, other_name: str, other: Any) -> Any:
     return array
 
 
+def same_dtype(name: str, array: Any, other_name: str, other: Any) -> Any:
+    """Give `array` back if it has the other's dtype, which a matrix product of tensors asks for."""
+    if array.dtype != other.dtype:
+        expected, given = (str(each.dtype).removeprefix("torch.") for each in (other, array))
+        _refuse(TypeError, name, f"of the dtype of {other_name}, {expected}", f"dtype {given}")
+    return array
+
+
 def labels(name: str, array: Any, classes: int) -> Any:
     """Give `array` back if it holds integers from 0 to classes - 1."""
     integers(name, array)
@@ -330,9 +338,7 @@ def same_arrays(name: str, mapping: Any, other_name: str, other: Any) -> Any:
     """Give `mapping` back if it holds arrays of the other's names, shapes and dtypes."""
     for key, array in same_names(name, mapping, other_name, other).items():
         same_shape(f"{name}[{key!r}]", array, f"{other_name}[{key!r}]", other[key])
-        if array.dtype != other[key].dtype:
-            rule = f"of the dtype of {other_name}[{key!r}], {str(other[key].dtype).removeprefix('torch.')}"
-            _refuse(TypeError, f"{name}[{key!r}]", rule, f"dtype {array.dtype}")
+        same_dtype(f"{name}[{key!r}]", array, f"{other_name}[{key!r}]", other[key])
     return mapping
 
 

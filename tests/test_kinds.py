@@ -36,6 +36,8 @@ longdouble  a TypeError, or a longdouble that agrees with float64 and has digits
 nan         every entry of the result that depends on an entry of an array is nan when that is; or a clear error
 infinities  with infinities and zeros of both signs among the entries, both backends give the same, nan for nan
 layout      Fortran order, strides and reversed axes change nothing; the other byte order changes nothing or is refused
+mixed       with one array of float32 beside those of float64, the result has the digits of float32, or a TypeError: a
+            matrix product of torch takes one dtype
 
 An error is clear if it is a ValueError or TypeError that says what was given. Where one backend refuses, so must the
 other. A function without a torch variant is tested in NumPy alone. Run one stem:
@@ -65,6 +67,7 @@ WITHOUT_TABLE = {stem for stem in STEMS if not (ROOT / "tests" / "kinds" / f"{st
 DTYPES = (np.float64, np.float32)
 LARGEST_EXPONENT = {np.float64: 531, np.float32: 99}  # 1e160 and 1e30
 RTOL = {np.float64: 1e-12, np.float32: 2e-6}
+RTOL_MIXED = 1e-5  # the arrays are those of float64, rounded, and a few digits may be lost to cancellation
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -342,6 +345,24 @@ def test_layout(stem, name, backend):
     check_layout(table(stem)[name], stem, backend)
 
 
+def check_mixed(entry: Kinds, stem: str, backend: str) -> None:
+    exact = in_dtype(entry.arrays, np.float64)
+    floating = [i for i, array in enumerate(exact) if array.dtype.kind == "f"]
+    for i in floating if len(floating) > 1 else []:
+        mixed = [array.astype(np.float32) if i == j else array for j, array in enumerate(exact)]
+        found = outcome(entry, stem, backend, mixed)
+        wanted = outcome(entry, stem, backend, in_dtype(tuple(mixed), np.float64))
+        if not isinstance(found, list):
+            assert found in (TypeError, wanted)
+        else:
+            assert_near([array.astype(float) for array in found], wanted, RTOL_MIXED)
+
+
+@cases("mixed")
+def test_mixed(stem, name, backend):
+    check_mixed(table(stem)[name], stem, backend)
+
+
 def takes_arrays(value: Any) -> bool:
     """Say whether it is a function with a parameter that may hold arrays, or a class that has methods."""
     if inspect.isclass(value):
@@ -451,6 +472,17 @@ def test_what_depends_on_the_layout_is_seen():
     check_layout(wrong(length), "objective", "numpy")
     with pytest.raises(AssertionError):
         check_layout(wrong(lambda x: x.ravel("K").copy()), "objective", "numpy")
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="NumPy takes any two")
+def test_what_takes_no_two_dtypes_and_does_not_say_so_is_seen():
+    pair = Kinds(lambda module, x, y: x @ y, (X, X.T.copy()), scale="not asked", rows="not asked")
+    check_mixed(pair, "objective", "numpy")
+    with pytest.raises(RuntimeError, match="same dtype"):
+        check_mixed(pair, "objective", "torch")
+    rough = pair._replace(call=lambda module, x, y: x @ y if x.dtype == y.dtype else (x @ y.astype(x.dtype)).round(3))
+    with pytest.raises(AssertionError):
+        check_mixed(rough, "objective", "numpy")
 
 
 def test_an_unclear_error_is_seen():

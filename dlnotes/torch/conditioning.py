@@ -710,7 +710,7 @@ def newton_step(
         What is to be added to the parameters.
 
     Raises:
-        TypeError: If an argument is not an array of floating-point numbers, `hessian` of float32 or float64.
+        TypeError: If the arguments are not both of float32 or both of float64.
         ValueError: If the shapes do not fit, or H + damping I is not symmetric or is singular up to rounding: if its
             smallest eigenvalue is, in magnitude, at most n times the machine epsilon of the largest.
 
@@ -718,6 +718,7 @@ def newton_step(
     """
     checks.single_or_double("hessian", checks.symmetric("hessian", hessian))
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
+    checks.same_dtype("gradient", gradient, "hessian", hessian)
     values, vectors = torch.linalg.eigh(hessian)
     values = regular(values + checks.real("damping", damping, at_least=0), damping)
     return -(vectors @ ((vectors.mT @ gradient[..., None])[..., 0] / values)[..., None])[..., 0]

@@ -178,6 +178,7 @@ def _differences_along(
     checks.floating("directions", directions)
     checks.rank("directions", directions, exactly=x.ndim + 1)
     checks.last_axes("directions", directions, *x.shape, of="x has")
+    checks.same_dtype("directions", directions, "x", x)
     if step is None:
         size = float(x.abs().to("cpu", torch.float64).mean()) if x.numel() else 0.0
         step = difference_quotients.best_step_size(dtype=x.dtype) * max(size, 1.0)

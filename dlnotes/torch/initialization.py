@@ -659,6 +659,7 @@ def _preactivations(
 ) -> Float[Tensor, "*any batch fan_out"]:
     checks.rank("weights", checks.single_or_double("weights", weight), at_least=2)
     checks.last_axes("weights", weight, signal.shape[-1], of="many as the layer below has units")
+    checks.same_dtype("weights", weight, "inputs", signal)
     return signal @ weight.mT
 
 
@@ -731,6 +732,7 @@ def backward_second_moments(
         slopes.append(slope(z))
         signal = function(z)
     gradient = checks.single_or_double("grad_output", grad_output)
+    checks.same_dtype("grad_output", gradient, "inputs", inputs)
     checks.broadcasts("grad_output", gradient, signal.shape, of="outputs are")
     moments = [_mean_square(gradient)]
     for weight, layer_slope in zip(reversed(weights), reversed(slopes), strict=True):

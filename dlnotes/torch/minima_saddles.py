@@ -50,7 +50,7 @@ def saddle_free_newton_step(
         What is to be added to the parameters.
 
     Raises:
-        TypeError: If an argument is not an array of floating-point numbers, `hessian` of float32 or float64.
+        TypeError: If the arguments are not both of float32 or both of float64.
         ValueError: If the shapes do not fit, or |H| + damping I is not symmetric or is singular up to rounding, as in
             `conditioning.newton_step`.
 
@@ -58,6 +58,7 @@ def saddle_free_newton_step(
     """
     checks.single_or_double("hessian", checks.symmetric("hessian", hessian))
     checks.last_axes("gradient", checks.floating("gradient", gradient), hessian.shape[-1], of="hessian has rows")
+    checks.same_dtype("gradient", gradient, "hessian", hessian)
     damping = checks.real("damping", damping, at_least=0)
     values, vectors = torch.linalg.eigh(hessian)
     sizes = conditioning.regular(values.abs() + damping, damping)

@@ -32,6 +32,12 @@ class DenseGradients(NamedTuple):
     bias: Float[Tensor, "*runs fan_out"]
 
 
+def _check_dtype(name: str, array: Tensor, other_name: str, other: Tensor) -> None:
+    """Refuse what torch's products do not take; under autocast torch itself brings both to one dtype."""
+    if not torch.is_autocast_enabled(other.device.type):
+        checks.same_dtype(name, array, other_name, other)
+
+
 def dense(
     inputs: Float[Tensor, "*#runs batch fan_in"],
     weight: Float[Tensor, "*#runs fan_out fan_in"],
@@ -39,11 +45,12 @@ def dense(
 ) -> Float[Tensor, "*#runs batch fan_out"]:
     """Apply a dense layer.
 
-    Equation, arguments and errors as in `dlnotes.numpy.network.dense`.
+    Equation, arguments and errors as in `dlnotes.numpy.network.dense`; all tensors have one dtype.
     """
     checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
     checks.last_axes("inputs", inputs, checks.rank("weight", weight, at_least=2).shape[-1], of="weight takes")
     checks.last_axes("bias", bias, weight.shape[-2], of="weight gives")
+    _check_dtype("weight", weight, "inputs", inputs)
     return inputs @ weight.mT + bias[..., None, :]
 
 
@@ -55,9 +62,11 @@ def dense_backward(
 ) -> DenseGradients:
     """Carry a gradient back through a dense layer.
 
-    Equation, arguments and errors as in `dlnotes.numpy.network.dense_backward`.
+    Equation, arguments and errors as in `dlnotes.numpy.network.dense_backward`; all tensors have one dtype.
     """
     checks.last_axes("grad_output", grad_output, inputs.shape[-2], weight.shape[-2], of="inputs and weight give")
+    _check_dtype("inputs", inputs, "grad_output", grad_output)
+    _check_dtype("weight", weight, "grad_output", grad_output)
     grad_inputs = grad_output @ weight if with_inputs else None
     return DenseGradients(grad_inputs, grad_output.mT @ inputs, grad_output.sum(-2))
 
@@ -77,6 +86,7 @@ def _check_conv(inputs: Tensor, weight: Tensor, stride: int, padding: int) -> No
     checks.integer("padding", padding, at_least=0)
     checks.axis("inputs", inputs, -3, at_least=weight.shape[-3], described="channels, as weight takes,")
     checks.last_axes("weight", weight, inputs.shape[-3], *weight.shape[-2:], of="inputs have channels")
+    _check_dtype("weight", weight, "inputs", inputs)
     for axis in (-2, -1):
         least = max(0, weight.shape[axis] - 2 * padding)
         checks.axis("inputs", inputs, axis, at_least=least, described="pixels, or weight does not fit,")
@@ -109,10 +119,11 @@ def conv2d(
 ) -> Float[Tensor, "*runs batch filters high wide"]:
     """Slide small filters over images: a dense layer on every patch, with the same weights everywhere.
 
-    Equation, arguments and errors as in `dlnotes.numpy.network.conv2d`.
+    Equation, arguments and errors as in `dlnotes.numpy.network.conv2d`; all tensors have one dtype.
     """
     _check_conv(inputs, weight, stride, padding)
     checks.last_axes("bias", bias, weight.shape[-4], of="weight gives")
+    _check_dtype("bias", bias, "inputs", inputs)
     runs = tuple(torch.broadcast_shapes(inputs.shape[:-4], weight.shape[:-4]))
     channels, kernels, count = _grouped(inputs, weight)
     shifts = bias.broadcast_to(*runs, bias.shape[-1]).reshape(-1)
@@ -129,11 +140,12 @@ def conv2d_backward(
 ) -> ConvGradients:
     """Carry a gradient back through a convolution: the dense layer's backward pass, then each patch to its place.
 
-    Equation, arguments and errors as in `dlnotes.numpy.network.conv2d_backward`.
+    Equation, arguments and errors as in `dlnotes.numpy.network.conv2d_backward`; all tensors have one dtype.
     """
     _check_conv(inputs, weight, stride, padding)
     high, wide = ((inputs.shape[axis] + 2 * padding - weight.shape[axis]) // stride + 1 for axis in (-2, -1))
     checks.last_axes("grad_output", grad_output, inputs.shape[-4], weight.shape[-4], high, wide, of="conv2d gives")
+    _check_dtype("grad_output", grad_output, "inputs", inputs)
     runs = grad_output.shape[:-4]
     channels, kernels, count = _grouped(inputs.broadcast_to(*runs, *inputs.shape[-4:]), weight)
     deltas = grad_output.reshape(count, *grad_output.shape[-4:]).transpose(0, 1).flatten(1, 2)
@@ -202,12 +214,14 @@ def forward(
 ) -> tuple[Float[Tensor, "*runs batch outputs"], Cache]:
     """Run a multilayer perceptron.
 
-    Equation, arguments and errors as in `dlnotes.numpy.network.forward`.
+    Equation, arguments and errors as in `dlnotes.numpy.network.forward`; all tensors have one dtype.
     """
     function = activations.lookup(activation).function
     names = checks.layers("parameters", parameters, with_bias=True)
     checks.rank("inputs", checks.floating("inputs", inputs), at_least=2)
     checks.last_axes("inputs", inputs, parameters[f"{names[0]}.weight"].shape[-1], of="the first weight takes")
+    for key, array in parameters.items():
+        _check_dtype(f"parameters[{key!r}]", array, "inputs", inputs)
     taken, given = [], []
     for name in names:
         taken.append(function(given[-1]) if given else inputs)

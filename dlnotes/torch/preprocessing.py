@@ -180,6 +180,7 @@ class PCA:
     ) -> Float[Tensor, "*runs rows components"]:
         """Apply the fitted transform to any rows."""
         _features("x", x, state.mean.shape[-1])
+        checks.same_dtype("x", x, "state.axes", state.axes)
         z = (x - state.mean[..., None, :]) @ state.axes.mT
         return z * _inverse_root(state.deviation, self.epsilon)[..., None, :] if self.whiten else z
 
@@ -188,6 +189,7 @@ class PCA:
     ) -> Float[Tensor, "*runs rows features"]:
         """Undo `transform`, as far as the components that were kept allow: the nearest point in their span."""
         _features("z", z, state.axes.shape[-2])
+        checks.same_dtype("z", z, "state.axes", state.axes)
         if self.whiten:
             z = z * _root(state.deviation, self.epsilon)[..., None, :]
         return z @ state.axes + state.mean[..., None, :]
@@ -222,6 +224,7 @@ class ZCA:
     ) -> Float[Tensor, "*runs rows features"]:
         """Apply the fitted transform to any rows."""
         _features("x", x, state.mean.shape[-1])
+        checks.same_dtype("x", x, "state.whitening", state.whitening)
         return (x - state.mean[..., None, :]) @ state.whitening
 
     def inverse(
@@ -229,6 +232,7 @@ class ZCA:
     ) -> Float[Tensor, "*runs rows features"]:
         """Undo `transform`, in the directions in which the fitted rows vary."""
         _features("z", z, state.mean.shape[-1])
+        checks.same_dtype("z", z, "state.coloring", state.coloring)
         return z @ state.coloring + state.mean[..., None, :]
 
 

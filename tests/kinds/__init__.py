@@ -24,6 +24,7 @@ class Kinds(NamedTuple):
         nan: Whether what depends on a nan is nan, or the nan is refused.
         infinities: Whether both backends agree at infinities.
         layout: Whether strides, order and byte order change nothing, or are refused.
+        mixed: Whether arrays of float32 and float64 together give the result, or are refused.
     """
 
     call: Callable[..., Any]
@@ -35,6 +36,7 @@ class Kinds(NamedTuple):
     nan: bool | str = True
     infinities: bool | str = True
     layout: bool | str = True
+    mixed: bool | str = True
 
 
 def generator(module: ModuleType, seed: int = 0) -> Any:

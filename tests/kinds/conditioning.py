@@ -26,6 +26,7 @@ def searched(call, scale, **others):
         nan="a nan in a product ends as nan or as an error of the library",
         infinities="an infinite product ends as nan or as an error of the library",
         layout=PRODUCT,
+        mixed=PRODUCT,
     )
 
 

@@ -8,7 +8,7 @@ from dlnotes.book import directives, elements
 
 FOLDER = "exports"  # of the built site
 PAGE = "take_along.md"
-MISSING = "not made yet"
+MISSING = "by make exports"
 
 
 class Form(NamedTuple):

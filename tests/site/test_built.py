@@ -17,6 +17,11 @@ from dlnotes.book import chapters, layout, vendored, wheel
 from tests.site.conftest import ROOT, build
 
 
+VERBATIM = ("script", "style", "code", "pre", "math", "textarea", "template")
+# Markdown that was not understood: attributes, blocks, fences, bold, links and formulas that stand in the text as typed.
+MARKUP = re.compile(r"\{ ?[.#:]\w|^///|```|\*\*\w|\]\(|\$[^$\n]+\$|\\\w+\{", re.MULTILINE)
+
+
 class Reader(html.parser.HTMLParser):
     """Collects what a page links to, what it loads, and its ids."""
 
@@ -24,6 +29,7 @@ class Reader(html.parser.HTMLParser):
         super().__init__()
         self.links, self.loads, self.ids, self.scripts, self.metas = [], [], [], [], []
         self.in_script = False
+        self.verbatim, self.prose = [], []  # the open elements whose text is not prose, and the rest
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag, attributes):
@@ -38,14 +44,20 @@ class Reader(html.parser.HTMLParser):
             self.loads.append(given["href"])
         if tag == "meta":
             self.metas.append(given)
+        if tag in VERBATIM:
+            self.verbatim.append(tag)
         self.in_script = tag == "script" and not given.get("src") and given.get("type") != "application/json"
         if self.in_script:
             self.scripts.append("")
 
     def handle_endtag(self, tag):
         self.in_script = False
+        if self.verbatim and self.verbatim[-1] == tag:
+            self.verbatim.pop()
 
     def handle_data(self, data):
+        if not self.verbatim:
+            self.prose.append(data)
         if self.in_script:
             self.scripts[-1] += data
 
@@ -69,6 +81,18 @@ def test_every_link_inside_the_site_lands(site, pages):
             if not (site / path).is_file() or (anchor and path in pages and unquote(anchor) not in pages[path].ids):
                 broken.append(f"{name}: {link}")
     assert not broken
+
+
+def test_no_markup_is_left_in_the_text(pages):
+    found = {name: MARKUP.findall("".join(page.prose)) for name, page in pages.items()}
+    assert not {name: left for name, left in found.items() if left}
+
+
+@pytest.mark.parametrize(
+    "left", ["text. { .on-screen }", "/// card", "a **b** c", "[a](b.md)", "the $x$ of", "\\frac{1}"]
+)
+def test_markup_in_the_text_is_seen(left):
+    assert MARKUP.search(left)
 
 
 def test_no_id_comes_twice_on_a_page(pages):

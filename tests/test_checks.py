@@ -21,6 +21,7 @@ from dlnotes import checks
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 FLOATS = np.array([0.5, 1.0])
+HALVES = FLOATS.astype(np.float16)
 WHOLE = np.array([0, 2])
 GRID = np.zeros((2, 3, 4))
 OBJECTS = np.array([object(), object(), object()])
@@ -244,7 +245,7 @@ REFUSALS = [
     ("finite", np.array([1.0, -np.inf]), ValueError, "an array of finite numbers", "values from -inf to 1.0"),
     (
         "single_or_double",
-        FLOATS.astype(np.float16),
+        HALVES,
         TypeError,
         "an array of float32 or float64",
         "dtype float16",
@@ -252,7 +253,7 @@ REFUSALS = [
     ("not_falling", (0, 2, 1), 3, ValueError, "an integer at least 2", "1"),
     (
         "at_least_single",
-        FLOATS.astype(np.float16),
+        HALVES,
         TypeError,
         "an array of floating-point numbers of at least 32 bits",
         "dtype float16",

@@ -16,9 +16,8 @@ import pytest
 from dlnotes.book import chapters, layout, vendored, wheel
 from tests.site.conftest import ROOT, build
 
-
 VERBATIM = ("script", "style", "code", "pre", "math", "textarea", "template")
-# Markdown that was not understood: attributes, blocks, fences, bold, links and formulas that stand in the text as typed.
+# Markdown that was not understood: attributes, blocks, fences, bold, links, formulas, as typed.
 MARKUP = re.compile(r"\{ ?[.#:]\w|^///|```|\*\*\w|\]\(|\$[^$\n]+\$|\\\w+\{", re.MULTILINE)
 
 

@@ -18,7 +18,7 @@ from tests.site.conftest import ROOT, build
 
 VERBATIM = ("script", "style", "code", "pre", "math", "textarea", "template")
 # Markdown that was not understood: attributes, blocks, fences, bold, links, formulas, as typed.
-MARKUP = re.compile(r"\{ ?[.#:]\w|^///|```|\*\*\w|\]\(|\$[^$\n]+\$|\\\w+\{", re.MULTILINE)
+MARKUP = re.compile(r"\{ ?[.#:]\w|^///|```|\*\*\w|\]\([^)\s]+\)|\$[^$\n]+\$|\\\w+\{", re.MULTILINE)
 
 
 class Reader(html.parser.HTMLParser):

@@ -65,8 +65,8 @@ def run(evaluate: Evaluate, planned: Sequence[Trial], *, where: str = "cores", p
             it moves then.
 
     Returns:
-        One result a trial. They are the same to the bit wherever the same code runs on processors of the same kind,
-        with libraries of the same version.
+        One result a trial. If `evaluate` draws from its own generator only, they are the same to the bit wherever the
+        same code runs on processors of the same kind, with libraries of the same version.
 
     Raises:
         ValueError: If joblib knows no such backend.
@@ -136,7 +136,8 @@ def tpe(
 
     Called again with the same storage, name and seed, it goes on where it stood, and ends as it would have without the
     interruption: trials that were finished are not run again, those that were cut off are. One process at a time
-    searches under a name; what is to run side by side is asked for by `at_once`.
+    searches under a name; what is to run side by side is asked for by `at_once`. The draws are random until ten trials
+    have given a loss; then hyperparameters that every trial has are fitted jointly, and each of the others by itself.
 
     Args:
         evaluate: `(setting, generator) -> loss`; nan is kept as a failed trial.
@@ -165,7 +166,9 @@ def tpe(
     _give_up_what_was_cut_off(study)
     while (finished := sum(_counts(trial) for trial in study.get_trials(deepcopy=False))) < count:
         # One seed for all would, after a resumption, propose again what was proposed at first.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + finished)
+        # Mixed and not added up, or neighboring seeds would give the same draws, shifted.
+        mixed = np.random.SeedSequence((seed, finished)).generate_state(1)[0]
+        study.sampler = optuna.samplers.TPESampler(seed=int(mixed))
         asked = [study.ask() for _ in range(min(at_once, count - finished))]
         planned = [Trial(n, _suggested(trial, space), (seed, n)) for n, trial in enumerate(asked, finished)]
         for trial, loss in zip(asked, run(evaluate, planned, where=where, progress=progress), strict=True):

@@ -120,6 +120,29 @@ def test_a_search_by_optuna_is_resumed_after_an_interruption(storage):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_neighboring_seeds_draw_apart(storage):
+    """With a seed for each step that is a sum, one search would be the other, shifted by a draw."""
+    rates = [
+        [
+            trial.params["rate"]
+            for trial in search.tpe(loss, SPACE, 8, storage=storage, name=f"of {seed}", seed=seed).trials
+        ]
+        for seed in (0, 1, 2, 2**40)
+    ]
+    assert len({rate for own in rates for rate in own}) == 32
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ten_draws_are_random_and_the_next_look_at_the_losses(storage):
+    def other(setting, generator):
+        return -loss(setting, generator)
+
+    one, two = (search.tpe(own, SPACE, 12, storage=storage, name=own.__name__).trials for own in (loss, other))
+    same = [a.params == b.params for a, b in zip(one, two, strict=True)]
+    assert same == [True] * 10 + [False] * 2
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_several_at_once_and_a_loss_that_is_nan(storage):
     study = search.tpe(
         lambda setting, generator: float("nan") if setting["layers"] == 2 else loss(setting, generator),

@@ -96,7 +96,11 @@ def check_rounds(rounds: Callable[[int, int, int], list[tuple[int, int]]]) -> No
         given = rounds(candidates, budget, factor)
         if not isinstance(given, (list, tuple, np.ndarray)):
             raise AssertionError(f"{call} must be a list of pairs, got {given!r}")
-        found = [tuple(int(one) for one in answers.array(call, pair, (2,))) for pair in given]
+        pairs = [answers.array(call, pair, (2,)) for pair in given]
+        if any((pair % 1).any() for pair in pairs):
+            shown = [tuple(pair.tolist()) for pair in pairs]
+            raise AssertionError(f"{call} is {shown}: candidates and budgets are whole, round the candidates down")
+        found = [tuple(int(one) for one in pair) for pair in pairs]
         plan = search.successive_halving(lambda numbers, _: numbers + 0.0, candidates, budget=budget, factor=factor)
         wanted = [(len(numbers), own) for numbers, own in zip(plan.survivors, plan.budgets, strict=True)]
         hint = ""

@@ -81,6 +81,8 @@ def test_right_answers_in_other_forms(check, answer, capsys):
             lambda n, b, f: [*_rounds(n, b, f), (0, b * f ** len(_rounds(n, b, f)))],
             "Too many rounds",
         ),
+        (exercises.check_rounds, lambda *given: _rounds(*given, count=float), "candidates and budgets are whole"),
+        (exercises.check_rounds, lambda *given: [(n, b + 0.5) for n, b in _rounds(*given)], "budgets are whole"),
         (exercises.check_rounds, lambda n, b, f: None, "must be a list of pairs"),
         (exercises.check_report, lambda v, t: np.nanmin(v), "that was lucky"),
         (exercises.check_report, lambda v, t: t.min(), "no test"),

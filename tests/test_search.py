@@ -125,11 +125,11 @@ def test_neighboring_seeds_draw_apart(storage):
     rates = [
         [
             trial.params["rate"]
-            for trial in search.tpe(loss, SPACE, 8, storage=storage, name=f"of {seed}", seed=seed).trials
+            for trial in search.tpe(loss, SPACE, 4, storage=storage, name=f"of {seed}", seed=seed).trials
         ]
-        for seed in (0, 1, 2, 2**40)
+        for seed in (0, 1, 2**40)
     ]
-    assert len({rate for own in rates for rate in own}) == 32
+    assert len({rate for own in rates for rate in own}) == 12
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -140,7 +140,8 @@ def test_short_runs_rank_poorly_and_keep_the_best() -> None:
     learned, agreement, kept = [], [], []
     for table in range(4):
         points = search.random_points((160, len(networks.SPACE)), generator)
-        losses = networks.capped(networks.trained(points, steps=108, every=4, seed=table).validation[:, [1, 27]], 10)
+        runs = [networks.trained(points, steps=steps, every=steps, seed=table) for steps in (4, 108)]
+        losses = networks.capped(np.stack([run.validation[:, 1] for run in runs], -1), 10)
         ranked = losses + 1e-9 * generator.random((160, 28))[:, [1, 27]]
         for _ in range(100):
             generator.permutation(160)  # as the figure draws them, so that the next table is its own

@@ -39,6 +39,8 @@ def check_noise_floor(noise_floor: Callable[[float, float, float], float]) -> No
             (variance * rate / (h * (2 + rate * h)), "(1 - eta h)^2 is 1 - 2 eta h + (eta h)^2: look at the sign"),
             (math.sqrt(wanted), "This is the root of it; asked for is the mean square"),
             (rate * math.sqrt(variance) / (h * (2 - rate * h)), "The variance is sigma^2 already; no root is taken"),
+            (rate * variance / (rate * h * (2 - rate * h)), "The noise comes in with eta^2; here eta stands once"),
+            (h * wanted / 2, "This is the loss h v / 2; asked for is v"),
         )
         if not _near(given, wanted):
             raise AssertionError(f"{call} is {given:.6g}, and v does not stay there{_hint(given, slips)}")
@@ -70,6 +72,7 @@ def check_next_rate(next_rate: Callable[[float, float, float], float]) -> None:
                 "The slope of (1 - eta h)^2 v is -2 h (1 - eta h) v: an h is missing",
             ),
             (h * square / (h * square + variance), "The slope has h^2 eta v in it, and this has h"),
+            (square / (h * square + variance), "By the chain rule the slope of (1 - eta h)^2 has one more factor of h"),
             (2 * wanted, "That is where the error is as it was before; the least lies halfway"),
             (wanted / 2, "A factor of 2 is lost: the slope of -2 eta h v is -2 h v"),
             (h * square / (h**2 * square + 2 * variance), "The slope of (1 - eta h)^2 v has a factor of 2 too"),
@@ -81,8 +84,12 @@ def check_next_rate(next_rate: Callable[[float, float, float], float]) -> None:
         if not _near(given, wanted):
             after = (1 - given * h) ** 2 * square + given**2 * variance
             least = (1 - wanted * h) ** 2 * square + wanted**2 * variance
-            message = f"{call} is {given:.6g}; after it the mean square is {after:.6g}, the least is {least:.6g}"
-            raise AssertionError(message + _hint(given, slips))
+            message = (
+                f"{call} is {given:.6g}; after it the mean square is {after:.6g}, {after - least:.2g} above the least"
+            )
+            close = abs(given - wanted) < 1e-3 * wanted
+            near = ". It is near: find it by calculation, or search more finely; five digits are compared"
+            raise AssertionError(message + (near if close else _hint(given, slips)))
     answers.right("four settings, one of them without noise")
 
 

@@ -162,6 +162,7 @@ def check_sweep_rate(sweep_rate: Callable[[int, float, float, int], float]) -> N
                 (lowest + (highest - lowest) * share, "This grows by the same amount; the factor is to be the same"),
                 (lowest + (highest - lowest) * late, "This grows by the same amount; the factor is to be the same"),
                 (lowest * (highest / lowest) ** late, "The last step is steps - 1: there the rate is the highest"),
+                (lowest * (highest / lowest) ** ((step + 1) / steps), "This is ahead: step 0 has the lowest rate"),
                 (highest * (lowest / highest) ** share, "This falls: it begins with the highest rate"),
                 (lowest * highest**share, "This grows by the factor `highest` in all; it is highest / lowest"),
                 (lowest * (highest / lowest) ** step, "This grows by that factor in every step, not in all"),

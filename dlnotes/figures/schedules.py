@@ -76,6 +76,11 @@ def _step(t: np.ndarray, steps: int, rate: np.ndarray, drops: np.ndarray) -> np.
     return rate * 0.5 ** np.floor(t * (drops + 1) / steps)
 
 
+def _held(t: np.ndarray, steps: int, rate: np.ndarray, second: np.ndarray) -> np.ndarray:
+    decay = max(1, round(steps / 5))
+    return schedules.warm_up_stable_decay(t, rate, 0, steps - decay, decay)
+
+
 FAMILIES: dict[str, Family] = {
     "constant": lambda t, steps, rate, second: np.broadcast_to(rate, (steps, rate.size)),
     "inverse time": lambda t, steps, rate, second: schedules.inverse_time_decay(t, rate, second),
@@ -83,6 +88,7 @@ FAMILIES: dict[str, Family] = {
     "cosine": lambda t, steps, rate, second: schedules.cosine(t, rate, steps),
     "1 - sqrt": lambda t, steps, rate, second: schedules.one_minus_sqrt(t, rate, steps),
     "step": _step,
+    "held, last fifth": _held,
 }
 SECONDS = {"inverse time": np.geomspace(1e-3, 3, 17), "step": np.arange(1.0, 13.0)}
 
@@ -207,7 +213,7 @@ class Horizons(NamedTuple):
     many: np.ndarray
 
 
-ALL = ("constant", "inverse time", "linear", "step")
+ALL = ("constant", "inverse time", "linear", "step", "held, last fifth")
 
 
 def horizons(most: int = 1000, points: int = 5, axes: int = 8, noise: float = 1.0) -> Horizons:
@@ -226,7 +232,7 @@ def draw_horizons(numbers: Horizons, paper: Paper) -> Figure:
     """Draw the losses over the number of steps."""
     figure, axes = paper.subplots(*((1, 2) if paper.wide else (2, 1)), height=310 if paper.wide else 580)
     left, right = axes.flat
-    colors = (paper.palette.orange, paper.palette.purple, paper.palette.blue, paper.palette.green)
+    colors = (paper.palette.orange, paper.palette.purple, paper.palette.blue, paper.palette.green, paper.palette.amber)
     for own, name in ((left, "one"), (right, "many")):
         for row, color in enumerate(colors):
             style = {"color": color, "marker": paper.markers[row], "linestyle": paper.dashes[0]}
@@ -240,7 +246,7 @@ def draw_horizons(numbers: Horizons, paper: Paper) -> Figure:
     )
     right.minorticks_off()
     right.set_yticks([0.01, 0.03, 0.1], ["0.01", "0.03", "0.1"])
-    names = [name.replace("inverse time", "inverse\ntime") for name in ALL]
+    names = [name.replace("inverse time", "inverse\ntime").replace(", last fifth", "") for name in ALL]
     for own, name in ((left, numbers.one), (right, numbers.many)):
         paper.end_labels(own, numbers.steps[-1], name[:, -1], names, colors)
     return figure

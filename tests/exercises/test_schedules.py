@@ -89,6 +89,7 @@ def test_right_answers_in_other_forms_pass(checker, answer, capsys):
         ("warm_then_fall", lambda t, rate, warm, steps: rate * min(1, (t + 1) / max(warm, 1)), "one step too early"),
         ("sweep_rate", lambda t, low, high, steps: low + (high - low) * t / (steps - 1), "same amount"),
         ("sweep_rate", lambda t, low, high, steps: low * (high / low) ** (t / steps), "steps - 1"),
+        ("sweep_rate", lambda t, low, high, steps: low * (high / low) ** ((t + 1) / steps), "This is ahead"),
         ("sweep_rate", lambda t, low, high, steps: high * (low / high) ** (t / (steps - 1)), "This falls"),
         ("sweep_rate", lambda t, low, high, steps: [low], "must be one number"),
     ],

@@ -42,6 +42,16 @@ def _slips(g: np.ndarray, m: np.ndarray, v: np.ndarray, t: int) -> dict[str, np.
         "0.9 is kept of the gradient, 0.999 of its square": -((0.999 * m + 0.001 * g) / (1 - 0.999**t))
         / (np.sqrt((0.9 * v + 0.1 * g * g) / (1 - 0.9**t)) + EPSILON),
         "The new gradient has the weight 0.1 = 1 - 0.9": -((0.9 * m + g) / (1 - 0.9**t)) / root,
+        "The average square must take in the gradient before it is used": -m_hat
+        / (np.sqrt(v / (1 - 0.999**t)) + EPSILON),
+        "The gradient counts twice, as in Nesterov's step; Adam's is the corrected average alone": -(
+            0.9 * m_hat + 0.1 * g / (1 - 0.9**t)
+        )
+        / root,
+        "This is NAdam's step, which looks ahead; Adam's is the corrected average alone": -(
+            0.9 * m_new / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
+        )
+        / root,
         "The averages must take in the gradient before they are used": -(m / (1 - 0.9**t))
         / (np.sqrt(v / (1 - 0.999**t)) + EPSILON),
     }
@@ -146,7 +156,10 @@ def check_round_of_adam(round_of_adam: Callable[[Sequence[float], float], float]
 
 # Copies of the weights that a likely mistake counts, by what is to be said of it.
 _OWN_COUNTS = {
-    "Adam": {"Adam keeps two averages": 1},
+    "Adam": {
+        "Adam keeps two averages": 1,
+        "Adam keeps two averages; weights do not count, and the largest average square is AMSGrad's": 3,
+    },
     "AMSGrad": {"The largest average square so far is kept too": 2},
     "Lion": {"Lion keeps no average square": 2},
 }
@@ -174,6 +187,8 @@ def check_numbers_kept(numbers_kept: Callable[[str, int, int], int]) -> None:
             given = answers.number(call, numbers_kept(name, rows, columns))
             slips = {own: cells * rows * columns for own, cells in _OWN_COUNTS.get(name, {}).items()}
             if name == "Shampoo":
+                own = "L and R are two matrices: their numbers are rows^2 + columns^2, not (rows + columns)^2"
+                slips[own] = (rows + columns) ** 2
                 slips["L has rows times rows numbers, and R columns times columns"] = 2 * rows * columns
                 slips["L and R are square: count all their numbers, not a row of each"] = rows + columns
             slips["Asked for are numbers, not bytes"] = 4 * right

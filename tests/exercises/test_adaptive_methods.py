@@ -19,6 +19,16 @@ def _epsilon_hat(g, m, v, t):
     return _adam(g, m, v, t, epsilon=1e-8 / np.sqrt(1 - 0.999**t))
 
 
+def _nesterov(g, m, v, t, ahead=0):
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    looked = 0.9 * m / (1 - 0.9 ** (t + ahead)) + 0.1 * g / (1 - 0.9**t)
+    return -looked / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+def _earlier_square(g, m, v, t):
+    return -(0.9 * m + 0.1 * g) / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
 def _in_place(g, m, v, t):
     m *= 0.9
     m += 0.1 * g
@@ -76,6 +86,9 @@ def test_right_answers_in_other_forms_pass(check, answer, capsys):
         (exercises.check_adam_step, _epsilon_hat, "one over that correction"),
         (exercises.check_adam_step, lambda *given: _adam(*given, betas=(0.999, 0.9)), "0.999 of its square"),
         (exercises.check_adam_step, lambda g, m, v, t: _adam(g, m, v, t, weight=1.0), "the weight 0.1"),
+        (exercises.check_adam_step, _nesterov, "counts twice"),
+        (exercises.check_adam_step, lambda *given: _nesterov(*given, ahead=1), "NAdam"),
+        (exercises.check_adam_step, _earlier_square, "average square must take in"),
         (exercises.check_adam_step, lambda g, m, v, t: None, "returns nothing yet"),
         (exercises.check_adam_step, lambda g, m, v, t: 1.0, "must have the shape"),
         (exercises.check_uncorrected, lambda a, b, t: np.sqrt(1 - b**t) / (1 - a**t), "upside down"),
@@ -92,6 +105,12 @@ def test_right_answers_in_other_forms_pass(check, answer, capsys):
         (exercises.check_numbers_kept, lambda n, r, c: 4 * _kept(n, r, c), "not bytes"),
         (exercises.check_numbers_kept, lambda n, r, c: _kept(n, r, c) + r * c, "do not count"),
         (exercises.check_numbers_kept, lambda n, r, c: 2 * r * c if n == "Lion" else _kept(n, r, c), "no average"),
+        (exercises.check_numbers_kept, lambda n, r, c: 3 * r * c if n == "Adam" else _kept(n, r, c), "AMSGrad's"),
+        (
+            exercises.check_numbers_kept,
+            lambda n, r, c: (r + c) ** 2 if n == "Shampoo" else _kept(n, r, c),
+            "two matrices",
+        ),
         (exercises.check_numbers_kept, lambda n, r, c: r + c if n == "Shampoo" else _kept(n, r, c), "a row of each"),
     ],
 )

@@ -17,7 +17,7 @@ from dlnotes.figures import adaptive_methods_by_hand as moving
 from dlnotes.figures import adaptive_methods_cycle as cycles
 from dlnotes.figures import adaptive_methods_race as races
 from dlnotes.figures import adaptive_methods_training as learning
-from dlnotes.numpy import adaptive_methods, minibatch
+from dlnotes.numpy import adaptive_methods, minibatch, momentum, network
 
 # Arguments under which each function of numbers takes a moment only.
 SMALL = {
@@ -60,6 +60,9 @@ def test_best_rates_are_no_ends_of_the_grid_but_where_rmsprop_is_done() -> None:
     for row, (_, rates) in enumerate(alone.MOVERS.values()):
         ends = np.isin(shown.rates[row], rates[[0, -1]])
         assert not ends[shown.losses[row, 1] > alone.FLOOR].any()
+    make, rates = alone.MOVERS["RMSprop"]
+    done = np.median(alone.losses_left(make, rates, np.array([0]), 100.0, 24, 100, 0), -1) < alone.FLOOR
+    assert done.sum() == 34
 
 
 @pytest.mark.parametrize("options", [{"steps": 30}, {"steps": 300}, {"condition": 1000.0}, {"seed": 7}])
@@ -80,6 +83,24 @@ def test_at_a_constant_rate_rmsprop_does_not_settle_and_descent_overtakes_it(ste
         runs = alone.losses_left(make, rates, np.array([degrees]), 100.0, 12, steps, 0)
         left[make.__name__] = np.median(runs, -1).min()
     assert left["SGD"] < 1e-6 * left["RMSprop"]
+
+
+def test_what_long_runs_leave_in_the_evidence() -> None:
+    """The starts of the claim's block, and the sixty rates that its text names."""
+    rates = np.geomspace(1e-4, 0.3, 60)
+    for steps, degrees, wanted, descent in ((1000, 45, 2e-7, 3e-20), (3000, 0, 2e-9, 1e-50)):
+        for make, own in ((alone.MOVERS["RMSprop"][0], rates), (minibatch.SGD, np.linspace(1.5, 1.99, 15))):
+            left = np.median(alone.losses_left(make, own, np.array([degrees]), 100.0, 16, steps, 0), -1).min()
+            if make is minibatch.SGD:
+                assert left < descent
+            else:
+                assert left == pytest.approx(wanted, rel=0.5)
+
+
+def test_momentum_with_its_own_beta_is_ahead_of_adam_with_its_own() -> None:
+    rates, degrees = np.linspace(0.05, 3.6, 72), np.array([0, 45])
+    runs = alone.losses_left(lambda rate: momentum.Momentum(rate, 0.8), rates, degrees, 100.0, 24, 100, 0)
+    np.testing.assert_allclose(np.median(runs, -1).min(0), 7e-12, rtol=0.1)
 
 
 def test_beta1_sets_the_level_of_adam_in_the_ravine() -> None:
@@ -180,7 +201,8 @@ def test_settled_averages_are_what_a_long_run_gives() -> None:
 
 def test_muon_evens_the_singular_values_out() -> None:
     shown = numbers("singular-values")
-    assert np.all(shown.after[-1][shown.before >= 0.01] > 0.67)
+    assert np.all(shown.after[-1][shown.before >= 0.00151] > 0.68)
+    assert np.all(shown.after[-1][shown.before < 0.00149] < 0.68)
     assert np.all(shown.after[-1] < 1.21)
     assert shown.gradient[0] / shown.gradient[-1] == pytest.approx(100, rel=1e-6)
     assert shown.muon.max() / shown.muon.min() < 1.8
@@ -196,6 +218,8 @@ def test_units_spread_adam_half_as_much_as_descent() -> None:
     for one in (sgd, ball, adam):
         assert np.all(np.diff(one) > 0)
     np.testing.assert_allclose(adam[4], sgd[2], rtol=0.4)
+    ends = [one[[0, 4]].round(2).tolist() for one in (sgd, ball, adam)]  # as the text beside the picture says
+    assert ends == [[0.06, 0.61], [0.05, 0.57], [0.04, 0.33]]
     assert np.all(adam[1:] < 0.7 * sgd[1:])
     for row, (_, middle) in enumerate(learning.UNIT_MOVERS.values()):
         assert np.all((shown.rates[row] > middle / 8.1) & (shown.rates[row] < middle * 7.9))
@@ -284,6 +308,47 @@ def test_turning_lowers_adams_best_rate_and_leaves_descent_alone() -> None:
     assert turned[2] > 1.15 * plain[2]
     assert plain.argmin() == 2
     assert turned.min() > 1.08 * plain.min()
+
+
+def test_at_a_thousand_steps_the_optimizer_counts_more_than_a_rate_too_small() -> None:
+    tried = {"Muon": [0.006, 0.012], "Adam": [0.0015, 0.012], "AdaGrad": [0.015, 0.12]}
+    ends = {
+        name: np.median(learning.final_losses(races.RACERS[name][0], np.array(rates), 3, steps=1000, seed=8), axis=1)
+        for name, rates in tried.items()
+    }
+    assert ends["AdaGrad"][1] > 150 * ends["Muon"][0]
+    assert 20 < ends["Adam"][0] / ends["Adam"][1] < 110
+    assert 20 < ends["AdaGrad"][0] / ends["AdaGrad"][1] < 110
+    assert ends["Muon"][1] > 50 * ends["Adam"][1]  # at Adam's best rate
+
+
+def steps_over_rate(random_labels: bool, marks: tuple[int, ...], seed: int = 5) -> list[tuple[float, float]]:
+    """Train 64-128-10 on digits under Adam; root mean square of the first layer's steps over the rate, and the loss."""
+    images, labels = (array.astype(dtype) for array, dtype in zip(learning.digits(), (float, int), strict=True))
+    generator, adam = np.random.default_rng(seed), adaptive_methods.Adam(1e-3)
+    params = network.initialize([64, 128, 10], generator)
+    state, seen = adam.init(params), []
+    for step in range(1, marks[-1] + 1):
+        batch = generator.integers(0, len(images), 16)
+        targets = generator.integers(0, 10, 16) if random_labels else labels[batch]
+        _, grads = network.loss_and_gradient(params, images[batch], targets)
+        updates, state = adam.update(grads, state, params)
+        params = {name: value + updates[name] for name, value in params.items()}
+        if step in marks:
+            loss, _ = network.loss_and_gradient(params, images, labels)
+            seen.append((float(np.sqrt(np.mean(updates["0.weight"] ** 2)) / 1e-3), float(loss)))
+    return seen
+
+
+def test_steps_pass_the_level_of_noise_while_a_run_learns() -> None:
+    (first, _), (middle, loss), (last, least) = steps_over_rate(False, (1, 151, 1200))
+    assert 0.95 < first < 1  # some pixels are constant
+    assert 0.15 < middle < 0.27
+    assert last < 0.07
+    assert least < 0.1 * loss
+    steps, losses = np.array(steps_over_rate(True, tuple(range(51, 302, 25)))).T
+    assert steps.mean() == pytest.approx(0.23, abs=0.02)
+    assert np.all(losses > 2.2)
 
 
 # --- the figure that moves

@@ -307,22 +307,39 @@ def test_optimizers_begin_as_the_picture_of_the_book_and_are_moved_by_keys(works
 
 def test_what_the_page_of_adaptive_methods_says_to_try_is_true(workshop):
     page, hand = workshop("adaptive_methods"), adaptive_methods_by_hand
-    assert (
-        "SGD and momentum take as many steps as before, RMSprop and Adam take more."
-        in page.locator(".moving__try").inner_text()
-    )
+    told = page.locator(".moving__try").inner_text()
+    assert "SGD and momentum take as many steps as before, RMSprop and Adam take more." in told
+    assert "At condition number 5, or from another start, Adam can take fewer." in told
     press(page, "Turned by", "End")
     angle = np.deg2rad(45)
-    start = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ hand.START
-    wanted = adaptive_sentence(start, 45, 20)
-    said(page, wanted)
-    counts = [
-        dict(re.findall(r"(\w+) (\d+)", text.split("loss: ")[1]))
-        for text in (adaptive_sentence(hand.START, 0, 20), wanted)
-    ]
-    before, after = ({name: int(count) for name, count in each.items()} for each in counts)
-    assert [after[name] - before[name] for name in ("SGD", "momentum")] == [0, 0]
-    assert all(after[name] > before[name] for name in ("RMSprop", "Adam"))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    said(page, adaptive_sentence(turn @ hand.START, 45, 20))
+
+    def more(start, condition: int) -> dict[str, int]:
+        """Steps that each takes more of in the turned ravine."""
+        pair = adaptive_sentence(start, 0, condition), adaptive_sentence(turn @ start, 45, condition)
+        before, after = (dict(re.findall(r"(\w+) (\d+)", text.split("loss: ")[1])) for text in pair)
+        return {name: int(after[name]) - int(before[name]) for name in before}
+
+    change, at_five, elsewhere = more(hand.START, 20), more(hand.START, 5), more(np.array([2.0, 3.0]), 20)
+    assert [each[name] for each in (change, at_five, elsewhere) for name in ("SGD", "momentum")] == [0] * 6
+    assert min(change["RMSprop"], change["Adam"]) > 0
+    assert max(at_five["Adam"], elsewhere["Adam"]) < 0
+
+
+def test_a_start_at_the_edge_is_turned_with_the_ravine_and_comes_back(workshop):
+    """The start stays in a circle that lies in the panel: in a corner of the panel it would be cut when it is turned."""
+    page = workshop("adaptive_methods")
+    press(page, "Start", *["Shift+ArrowRight", "Shift+ArrowUp"] * 16)
+    placed = page.locator(".moving__said").text_content()
+    start = [float(one) for one in re.search(r"start ([\d.]+), ([\d.]+)\.", placed).groups()]
+    assert np.hypot(*start) == pytest.approx(3.8, abs=0.01)
+    press(page, "Turned by", "End")
+    turned = page.locator(".moving__said").text_content()
+    for name in ("SGD", "momentum"):
+        assert re.search(rf"{name} \d+", turned)[0] == re.search(rf"{name} \d+", placed)[0]
+    press(page, "Turned by", "Home")
+    assert page.locator(".moving__said").text_content() == placed
 
 
 # --- all

@@ -3,6 +3,7 @@
 import { Panel, draw, linear, logarithmic, short } from "../moving.js";
 
 export const STEPS = 60;
+const FARTHEST = 3.8; // of a start from the minimum: a circle, which every turn leaves in the panel
 const PATIENCE = 300; // steps that are counted
 const EPSILON = 1e-8;
 
@@ -114,26 +115,24 @@ function show({ x, y, degrees, condition, step }, [ground, loss]) {
   ground.front.append(draw("circle", { cx: ground.x(x), cy: ground.y(y), r: 5.5, class: "moving__point ink" }));
 }
 
-const within = (value, most) => Math.min(most, Math.max(-most, value));
-
 export default {
   values: { x: -2.8, y: 1.1, degrees: 0, condition: 20, step: STEPS },
   controls: [
     { name: "degrees", label: "Turned by", low: 0, high: 45, step: 5, words: (value) => `${value}\u00b0` },
     { name: "condition", label: "Condition number", choices: [2, 5, 20, 100] },
     { name: "step", label: "Steps shown", low: 0, high: STEPS, step: 1 },
-    { name: "x", label: "First weight", low: -5, high: 5, step: 0.1, drag: true },
-    { name: "y", label: "Second weight", low: -3.8, high: 3.8, step: 0.1, drag: true },
+    { name: "x", label: "First weight", low: -FARTHEST, high: FARTHEST, step: 0.1, drag: true },
+    { name: "y", label: "Second weight", low: -FARTHEST, high: FARTHEST, step: 0.1, drag: true },
   ],
   handle: { panel: 0, label: "Start", x: "x", y: "y" },
   play: "step",
   panels,
   show,
   sentence,
-  // The start turns with the ravine.
+  // The start turns with the ravine, and stays in the circle.
   follow(values, before) {
-    if (values.degrees === before.degrees) return;
-    const [x, y] = turned([before.x, before.y], values.degrees - before.degrees);
-    Object.assign(values, { x: within(x, 5), y: within(y, 3.8) });
+    const start = turned([values.x, values.y], values.degrees - before.degrees);
+    const [x, y] = start.map((w_i) => w_i * Math.min(1, FARTHEST / Math.hypot(...start)));
+    Object.assign(values, { x, y });
   },
 };

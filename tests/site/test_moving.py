@@ -321,14 +321,14 @@ def test_what_the_page_of_adaptive_methods_says_to_try_is_true(workshop):
         before, after = (dict(re.findall(r"(\w+) (\d+)", text.split("loss: ")[1])) for text in pair)
         return {name: int(after[name]) - int(before[name]) for name in before}
 
-    change, at_five, elsewhere = more(hand.START, 20), more(hand.START, 5), more(np.array([2.0, 3.0]), 20)
+    change, at_five, elsewhere = more(hand.START, 20), more(hand.START, 5), more(np.array([0.5, 3.0]), 20)
     assert [each[name] for each in (change, at_five, elsewhere) for name in ("SGD", "momentum")] == [0] * 6
     assert min(change["RMSprop"], change["Adam"]) > 0
     assert max(at_five["Adam"], elsewhere["Adam"]) < 0
 
 
 def test_a_start_at_the_edge_is_turned_with_the_ravine_and_comes_back(workshop):
-    """The start stays in a circle that lies in the panel: in a corner of the panel it would be cut when it is turned."""
+    """A start stays in a circle in the panel: in a corner it would be cut when it is turned."""
     page = workshop("adaptive_methods")
     press(page, "Start", *["Shift+ArrowRight", "Shift+ArrowUp"] * 16)
     placed = page.locator(".moving__said").text_content()

@@ -316,19 +316,124 @@ def test_a_checkpoint_of_another_batch_size_is_refused(tmp_path, size):
         data_parallel.train(**{**small(), "batch_size": size}, checkpoint=path)
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+def sgd(module: torch.nn.Module, **options: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(module.parameters(), **{"lr": 0.1, "momentum": 0.9, **options})
+
+
+def two_layers(between: type[torch.nn.Module], width: int = 4) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Linear(3, width), between(), torch.nn.Linear(width, 2)).double()
+
+
+def of(module=None, optimizer=sgd, scheduler=None) -> dict:
+    """Arguments with another module, optimizer or schedule; of the last two that which makes them."""
+    arguments = small()
+    if module is not None:
+        arguments["module"] = module
+    arguments["optimizer"] = optimizer(arguments["module"])
+    if scheduler is not None:
+        arguments["scheduler"] = scheduler(arguments["optimizer"])
+    return arguments
+
+
+def adam(module: torch.nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(module.parameters(), lr=0.1)
+
+
+def in_groups(*names: str):
+    """Make an optimizer with a group for each of these parameters, the first of which decays."""
+
+    def make(module: torch.nn.Module) -> torch.optim.Optimizer:
+        groups = [{"params": [module.get_parameter(name)]} for name in names]
+        groups[0]["weight_decay"] = 0.5
+        return torch.optim.SGD(groups, lr=0.1)
+
+    return make
+
+
+SCHEDULES = torch.optim.lr_scheduler
+
+
+def in_sequence(first, then):
+    """Make a schedule of two classes, the second from step 2 on."""
+    return lambda optimizer: SCHEDULES.SequentialLR(optimizer, [first(optimizer), then(optimizer, 0.5)], [2])
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+@pytest.mark.parametrize(
+    ("saved", "given", "words"),
+    [
+        (of(), of(torch.nn.Linear(3, 4).double()), r"parameter weight: .* \[4, 3\], got one with .* \[2, 3\]"),
+        (of(), of(torch.nn.Linear(3, 2)), "parameter weight: torch.float32 .* got one with torch.float64"),
+        (of(), of(torch.nn.Linear(3, 2, bias=False).double()), r"parameter bias: None, got one with .* \[2\]"),
+        (of(two_layers(torch.nn.Tanh)), of(two_layers(torch.nn.ReLU)), "layer 1: ReLU, got one with Tanh"),
+        (of(), of(optimizer=adam), "optimizer: Adam, got one with SGD"),
+        (of(optimizer=adam), of(), "optimizer: SGD, got one with Adam"),
+        (
+            of(optimizer=adam),
+            of(optimizer=lambda module: torch.optim.AdamW(module.parameters(), lr=0.1)),
+            "optimizer: AdamW, got one with Adam",
+        ),
+        (of(), of(optimizer=lambda module: sgd(module, momentum=0)), "momentum of group 0: 0, got one with 0.9"),
+        (
+            of(optimizer=in_groups("weight", "bias")),
+            of(optimizer=in_groups("bias", "weight")),
+            r"parameters of group 0: \['bias'\], got one with \['weight'\]",
+        ),
+        (of(), of(optimizer=in_groups("weight", "bias")), "parameters of group 0: .*weight'., got one with .*'bias"),
+        (of(), of(scheduler=lambda own: SCHEDULES.StepLR(own, 2)), "scheduler: StepLR, got one with None"),
+        (of(scheduler=lambda own: SCHEDULES.StepLR(own, 2)), of(), "scheduler: None, got one with StepLR"),
+        (
+            of(scheduler=lambda own: SCHEDULES.StepLR(own, 2)),
+            of(scheduler=lambda own: SCHEDULES.CosineAnnealingLR(own, 8)),
+            "scheduler: CosineAnnealingLR, got one with StepLR",
+        ),
+        (
+            of(scheduler=in_sequence(SCHEDULES.LinearLR, SCHEDULES.ExponentialLR)),
+            of(scheduler=in_sequence(SCHEDULES.ConstantLR, SCHEDULES.ExponentialLR)),
+            "SequentialLR of ConstantLR, ExponentialLR, got one with SequentialLR of LinearLR, ExponentialLR",
+        ),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_other_parts_is_refused_before_anything_is_written(tmp_path, saved, given, words):
+    path = tmp_path / "run.pt"
+    data_parallel.train(**{**saved, "steps": 3}, checkpoint=path)
+    written, before = path.read_bytes(), [value.detach().clone() for value in given["module"].parameters()]
+    with pytest.raises(ValueError, match=f"checkpoint must be of a training with .*{words}"):
+        data_parallel.train(**given, checkpoint=path)
+    assert path.read_bytes() == written
+    assert all(torch.equal(old, new) for old, new in zip(before, given["module"].parameters(), strict=True))
+    assert not given["optimizer"].state
+
+
+@pytest.mark.parametrize("again", ["fresh", "the same"])
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_options_that_a_schedule_moves_are_no_other_training(tmp_path, again):
+    """One cycle moves the momentum: a fresh optimizer has that of the start, the old one that of the last step."""
+    path = tmp_path / "run.pt"
+    first, fresh = (of(scheduler=lambda own: SCHEDULES.OneCycleLR(own, 0.5, total_steps=8)) for _ in range(2))
+    data_parallel.train(**{**first, "steps": 3}, checkpoint=path)
+    assert data_parallel.load(path).optimizer["param_groups"][0]["momentum"] < 0.94  # from 0.95
+    given = fresh if again == "fresh" else first
+    assert len(data_parallel.train(**given, checkpoint=path)) == 5
+
+
+def test_the_rate_is_that_of_the_checkpoint(tmp_path):
+    ends = []
+    for rate in (0.1, 7.0):
+        path = tmp_path / f"{rate}.pt"
+        torch.manual_seed(0)
+        data_parallel.train(**{**small(), "steps": 3}, checkpoint=path)
+        arguments = of(optimizer=lambda module: sgd(module, lr=rate))  # noqa: B023 - called here
+        data_parallel.train(**arguments, checkpoint=path)
+        ends.append(arguments["module"].weight.detach())
+    assert torch.equal(*ends)
+
+
+def test_a_checkpoint_of_other_examples_or_of_no_training_is_refused(tmp_path):
     path = tmp_path / "run.pt"
     data_parallel.train(**small(), checkpoint=path)
-    other = small()
-    other["module"] = torch.nn.Linear(3, 4).double()
-    with pytest.raises(ValueError, match="checkpoint must be of this module"):
-        data_parallel.train(**other, checkpoint=path)
     with pytest.raises(ValueError, match="checkpoint must be of 11 examples"):
         data_parallel.train(**{**small(), "inputs": torch.ones(11, 3).double()}, checkpoint=path)
-    falling = small()
-    falling["scheduler"] = torch.optim.lr_scheduler.StepLR(falling["optimizer"], 2)
-    with pytest.raises(ValueError, match="checkpoint must be of a training with a scheduler, got one without"):
-        data_parallel.train(**falling, checkpoint=path)
     path.write_text("something else", "utf-8")
     with pytest.raises(ValueError, match="path must be a checkpoint"):
         data_parallel.train(**small(), checkpoint=path)

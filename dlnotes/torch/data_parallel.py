@@ -41,6 +41,8 @@ class Standing(NamedTuple):
         module: The parameters, as `state_dict` gives them.
         optimizer: The optimizer's state, as `state_dict` gives it.
         scheduler: The state of the rate's schedule likewise; empty without one.
+        parts: What the training was begun with, name by name; a checkpoint is refused where another name or value is
+            given.
         batch_size: Examples in a batch of all processes together: `position` counts such batches.
         order: The order of the examples in this epoch.
         position: How many batches of this epoch have been used.
@@ -52,6 +54,7 @@ class Standing(NamedTuple):
     module: dict[str, Tensor]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any]
+    parts: dict[str, Any]
     batch_size: int
     order: Int[Tensor, " examples"]
     position: int
@@ -182,8 +185,14 @@ def train(
 
     The optimizer belongs to PyTorch, and works in place. Before the first step the processes take over the parameters
     of process 0. If the checkpoint is there, training goes on from it, to the bit as if it had never been stopped, on
-    the same machine and with as many processes as before; with the rate that the checkpoint holds. What draws random
-    numbers of its own, such as dropout, is not in the checkpoint, nor is what `progress` changes.
+    the same machine and with as many processes as before. What draws random numbers of its own, such as dropout, is not
+    in the checkpoint, nor is what `progress` changes.
+
+    These are compared with the checkpoint, before anything is written: the number of examples and `batch_size`; names
+    and classes of the module's layers; names, shapes and dtypes of its parameters; the classes of optimizer and
+    scheduler, of a sequence the classes of its parts; which parameters each group of the optimizer has, and the group's
+    options. These are not, and a change of them is not seen: the values of the examples, `loss`, and what the module
+    computes besides its layers. The rates and the schedule's settings are not either: those of the checkpoint count.
 
     Args:
         module: Without buffers: batch normalization would see one shard only.
@@ -205,8 +214,8 @@ def train(
 
     Raises:
         TypeError: If an argument is of a wrong kind.
-        ValueError: If the module has buffers, the scheduler is of another optimizer, a number is out of range, or the
-            checkpoint is of another training: other examples, module, optimizer, scheduler or `batch_size`.
+        ValueError: If the module has buffers, the scheduler is of another optimizer, a number is out of range, or
+            something differs that is compared with the checkpoint.
 
     Source: definition.
     """
@@ -231,7 +240,7 @@ def train(
         if progress is not None:
             progress(step, steps, losses[-1])
         if path and rank == 0 and (step % save_every == 0 or step == steps):
-            place = batch_size, order, position, generator.get_state()
+            place = standing.parts, batch_size, order, position, generator.get_state()
             _save(path, Standing(step, torch.stack(losses), *_states(module, optimizer, scheduler), *place))
     return torch.stack(losses) if losses else torch.zeros(0)
 
@@ -268,6 +277,50 @@ def _states(
     return module.state_dict(), optimizer.state_dict(), {} if scheduler is None else scheduler.state_dict()
 
 
+def _parts(module: torch.nn.Module, optimizer: torch.optim.Optimizer, scheduler: LRScheduler | None) -> dict[str, Any]:
+    """Give what must be the same when a training goes on, under names for an error to say."""
+    values = dict(module.named_parameters())
+    names = {id(value): name for name, value in values.items()}
+    groups = [[names.get(id(value), "another") for value in group["params"]] for group in optimizer.param_groups]
+    return {
+        **{f"layer {name or 'module'}": type(layer).__name__ for name, layer in module.named_modules()},
+        **{f"parameter {name}": f"{value.dtype} {list(value.shape)}" for name, value in values.items()},
+        "optimizer": type(optimizer).__name__,
+        "scheduler": None if scheduler is None else _schedule(scheduler),
+        **{f"parameters of group {number}": group for number, group in enumerate(groups)},
+        **_options(optimizer.state_dict()),
+    }
+
+
+def _schedule(scheduler: LRScheduler) -> str:
+    """Name the class of a scheduler, and those that it is put together of."""
+    parts = [_schedule(part) for part in getattr(scheduler, "_schedulers", ())]
+    return type(scheduler).__name__ + (f" of {', '.join(parts)}" if parts else "")
+
+
+def _options(optimizer: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of each group in an optimizer's state, but for the rates: a checkpoint keeps its own."""
+    return {
+        f"{name} of group {number}": value
+        for number, group in enumerate(optimizer["param_groups"])
+        for name, value in group.items()
+        if name not in ("params", "param_names") and not name.endswith("lr")
+    }
+
+
+def _check_same(standing: Standing, parts: dict[str, Any]) -> None:
+    """Refuse a checkpoint of other parts.
+
+    An option may also be what it was at the last saving: a schedule moves some, and the optimizer may be the one that
+    it moved.
+    """
+    moved = _options(standing.optimizer)
+    for name in {**standing.parts, **parts}:
+        given, begun = parts.get(name), standing.parts.get(name)
+        if given not in (begun, moved.get(name, begun)):
+            raise ValueError(f"checkpoint must be of a training with {name}: {given}, got one with {begun}")
+
+
 def _begin(
     module: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -278,22 +331,17 @@ def _begin(
     path: Path | None,
 ) -> Standing:
     """Go on from the checkpoint, if there is one, and let all processes have the parameters of the first."""
-    nothing = torch.zeros(0, dtype=torch.int64)
-    standing = Standing(0, torch.zeros(0), {}, {}, {}, batch_size, nothing, 0, generator.get_state())
+    nothing, parts = torch.zeros(0, dtype=torch.int64), _parts(module, optimizer, scheduler)
+    standing = Standing(0, torch.zeros(0), {}, {}, {}, parts, batch_size, nothing, 0, generator.get_state())
     if path is not None and path.exists():
         standing = load(path)
         if len(standing.order) not in (0, examples):
             raise ValueError(f"checkpoint must be of {examples} examples, got one of {len(standing.order)}")
         if standing.batch_size != batch_size:
             raise ValueError(f"checkpoint must be of batch_size {batch_size}, got one of {standing.batch_size}")
-        if bool(standing.scheduler) != (scheduler is not None):
-            wanted, got = ("without", "with") if scheduler is None else ("with", "without")
-            raise ValueError(f"checkpoint must be of a training {wanted} a scheduler, got one {got}")
-        try:
-            module.load_state_dict(standing.module)
-            optimizer.load_state_dict(standing.optimizer)
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ValueError(f"checkpoint must be of this module and optimizer, got {path}") from error
+        _check_same(standing, parts)
+        module.load_state_dict(standing.module)
+        optimizer.load_state_dict(standing.optimizer)
         if scheduler is not None:
             scheduler.load_state_dict(standing.scheduler)
         generator.set_state(standing.generator)

@@ -324,6 +324,13 @@ def two_layers(between: type[torch.nn.Module], width: int = 4) -> torch.nn.Modul
     return torch.nn.Sequential(torch.nn.Linear(3, width), between(), torch.nn.Linear(width, 2)).double()
 
 
+def with_one_more_layer() -> torch.nn.Module:
+    """A layer without parameters, which the checkpoint does not know."""
+    module = torch.nn.Linear(3, 2).double()
+    module.after = torch.nn.Tanh()
+    return module
+
+
 def of(module=None, optimizer=sgd, scheduler=None) -> dict:
     """Arguments with another module, optimizer or schedule; of the last two that which makes them."""
     arguments = small()
@@ -366,6 +373,7 @@ def in_sequence(first, then):
         (of(), of(torch.nn.Linear(3, 2)), "parameter weight: torch.float32 .* got one with torch.float64"),
         (of(), of(torch.nn.Linear(3, 2, bias=False).double()), r"parameter bias: None, got one with .* \[2\]"),
         (of(two_layers(torch.nn.Tanh)), of(two_layers(torch.nn.ReLU)), "layer 1: ReLU, got one with Tanh"),
+        (of(), of(with_one_more_layer()), "layer after: Tanh, got one with None"),
         (of(), of(optimizer=adam), "optimizer: Adam, got one with SGD"),
         (of(optimizer=adam), of(), "optimizer: SGD, got one with Adam"),
         (

@@ -53,7 +53,7 @@ def _code(layout: layouts.Layout, path: Path, function: str) -> list[str]:
     reached = _reached(needs.imports, layout.package)
     data = layout.package / DATA
     files = sorted(data.glob("*.npz")) if any(module.stem == "datasets" for module in reached) else []
-    own = [ast.dump(ast.parse(text)) for text in (*needs.imports, *needs.definitions.values())]
+    own = [_dumped(text) for text in (*needs.imports, *needs.definitions.values())]
     return [*own, *(_module(module) for module in reached), *(_file(file) for file in files)]
 
 
@@ -77,8 +77,20 @@ def _hash(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+@cache
+def _dumped(code: str) -> str:
+    return ast.dump(ast.parse(code))
+
+
 def _file(path: Path) -> str:
-    return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    stat = path.stat()
+    return f"{path.name} {_content(path, stat.st_mtime_ns, stat.st_size)}"
+
+
+@cache
+def _content(path: Path, changed: int, size: int) -> str:
+    """Hash a file; its time and size only tell the cache of a change."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _module(path: Path) -> str:

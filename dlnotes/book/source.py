@@ -214,7 +214,8 @@ def _globals(scope: symtable.SymbolTable) -> frozenset[str]:
     return frozenset(own.union(*map(_globals, scope.get_children())))
 
 
-def _needs(module: Module, statement: ast.stmt) -> tuple[set[str], set[str]]:
+@lru_cache(maxsize=8192)
+def _needs(module: Module, statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     """Give the names that a statement needs when it runs, and those that only its annotations name."""
     annotations: set[str] = set()
     hidden: set[int] = set()
@@ -230,7 +231,7 @@ def _needs(module: Module, statement: ast.stmt) -> tuple[set[str], set[str]]:
     elif isinstance(statement, ast.ClassDef):
         before = [*statement.decorator_list, *statement.bases, *statement.keywords]
     scope = module.scopes.get(getattr(statement, "name", ""), frozenset())
-    return _loaded(before, hidden) | scope, annotations
+    return frozenset(_loaded(before, hidden) | scope), frozenset(annotations)
 
 
 def _loaded(nodes: Iterable[ast.AST], hidden: set[int]) -> set[str]:
@@ -252,7 +253,7 @@ def _closure(module: Module, name: str, docstrings: str) -> Closure:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 continue
             runs, annotations = _needs(module, statement)
-            runs |= set(_binds(statement))
+            runs = runs.union(_binds(statement))
             runtime |= runs
             noted |= annotations
             waiting.extend((runs | annotations) - seen)
@@ -291,6 +292,7 @@ def _import(statement: ast.Import | ast.ImportFrom, used: set[str]) -> str:
     return ast.unparse(ast.ImportFrom(statement.module, aliases, 0))
 
 
+@lru_cache(maxsize=8192)
 def _text(module: Module, statement: ast.stmt, docstrings: str) -> str:
     """Give the lines of a statement, with the comment right above it; `docstrings` is "none" or "short"."""
     decorators = getattr(statement, "decorator_list", [])
@@ -374,15 +376,17 @@ def _group(module: str) -> int:
 
 def _imported(module: Module, package: Path) -> Iterator[Path]:
     """Give the files of the package's modules that a module imports."""
+    return (file for file in _named_by_imports(module, package) if file.is_file())
+
+
+@lru_cache(maxsize=512)
+def _named_by_imports(module: Module, package: Path) -> tuple[Path, ...]:
+    """Give the files that the imports of a module may mean, whether or not they are there."""
+    names: list[str] = []
     for node in ast.walk(module.tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            first, *rest = name.split(".")
-            if first == package.name and rest:
-                file = package.joinpath(*rest).with_suffix(".py")
-                if file.is_file():
-                    yield file
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    parts = [name.split(".") for name in dict.fromkeys(names)]
+    return tuple(package.joinpath(*rest).with_suffix(".py") for first, *rest in parts if first == package.name and rest)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from dlnotes.book import layout as layouts
 from dlnotes.book import numbering, pages
@@ -59,13 +60,23 @@ class Chapter:
     def home(self, kind: str, label: str) -> str | None:
         """Give the page on which an equation, a figure or an exercise stands, by its label, name or id."""
         for path, page in self.pages.items():
-            if label in getattr(numbering.Numbers((page,)), f"{kind}s"):
+            if label in getattr(_alone(page), f"{kind}s"):
                 return path
         return None
 
 
+@lru_cache(maxsize=256)
+def _alone(page: pages.Page) -> numbering.Numbers:
+    """Give the numbers of one page, of which only the names matter here."""
+    return numbering.Numbers((page,))
+
+
 def read(layout: layouts.Layout, stem: str) -> Chapter:
-    """Read the pages of a chapter that there are."""
-    return Chapter(
-        stem, {path.relative_to(layout.docs).as_posix(): pages.read(path) for path in layout.chapter_pages(stem)}
-    )
+    """Read the pages of a chapter that there are, once for each state of them."""
+    found = layout.chapter_pages(stem)
+    return _joined(stem, layout.docs, found, tuple(map(pages.read, found)))
+
+
+@lru_cache(maxsize=256)
+def _joined(stem: str, docs: Path, found: tuple[Path, ...], read: tuple[pages.Page, ...]) -> Chapter:
+    return Chapter(stem, {path.relative_to(docs).as_posix(): page for path, page in zip(found, read, strict=True)})

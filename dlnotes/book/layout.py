@@ -169,8 +169,7 @@ class Layout:
 
     def chapter_pages(self, stem: str) -> tuple[Path, ...]:
         """Paths of the chapter's pages that there are, the main page first."""
-        wanted = (self.page(stem), *(self.beside(stem, part) for part in BESIDE))
-        return tuple(path for path in wanted if path.is_file())
+        return tuple(path for path in _places(self, stem) if path.is_file())
 
     def stem(self, name: str) -> str | None:
         """Stem of the chapter to which a page below docs/ belongs, or None."""
@@ -216,6 +215,12 @@ class Layout:
     def relative(self, path: Path) -> str:
         """Path as shown to a reader: below the root, with slashes on every system."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+
+
+@lru_cache(maxsize=1024)
+def _places(layout: Layout, stem: str) -> tuple[Path, ...]:
+    """Give where the pages of a chapter lie, if there are any; asked for thousands of times while the site is built."""
+    return (layout.page(stem), *(layout.beside(stem, part) for part in BESIDE))
 
 
 def find(start: Path | None = None) -> Layout:

@@ -52,22 +52,52 @@ def differences(stored, run) -> list[str]:
 
 
 def execute(notebook, folder: Path) -> None:
-    nbclient.NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
+    """Run a notebook to its end; an error is found beneath its cell."""
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=SECONDS, allow_errors=True, resources=resources).execute()
 
 
-@pytest.fixture
-def unpainted(monkeypatch):
-    monkeypatch.setattr(pictures, "png", lambda *_: b"")
+def one_after_another(stored: dict, folder: Path) -> dict:
+    """Run notebooks in one kernel, which forgets every name between two of them and need not import PyTorch again."""
+    whole, places = nbformat.v4.new_notebook(), {}
+    for name, notebook in stored.items():
+        copy = nbformat.reads(nbformat.writes(notebook), as_version=4)
+        first = len(whole.cells)
+        for number, cell in enumerate(copy.cells):
+            cell.id = f"{name}-{number}"
+            whole.cells.append(cell)
+        places[name] = slice(first, len(whole.cells))
+        whole.cells.append(nbformat.v4.new_code_cell("%reset -f", id=f"{name}-forgotten"))
+    execute(whole, folder)
+    return {name: nbformat.v4.new_notebook(cells=whole.cells[place]) for name, place in places.items()}
 
 
-@pytest.mark.usefixtures("unpainted")
-@pytest.mark.parametrize("stem", BOOK.stems)
-def test_each_cell_prints_what_stands_below_it(stem, tmp_path):
+@pytest.fixture(scope="module")
+def chapters(request, tmp_path_factory):
+    """Give the notebooks of the chapters that are tested, as stored and as run; pictures are left unpainted."""
     pytest.importorskip("torch")
-    text = notebooks.text(BOOK, stem)
-    stored, run = (nbformat.reads(text, as_version=4) for _ in range(2))
-    execute(run, tmp_path)
-    assert differences(stored, run) == []
+    chosen = [item.callspec.params["stem"] for item in request.session.items if "chapters" in item.fixturenames]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "png", lambda *_: b"")
+        stored = {stem: nbformat.reads(notebooks.text(BOOK, stem), as_version=4) for stem in chosen}
+    return stored, one_after_another(stored, tmp_path_factory.mktemp("notebooks"))
+
+
+@pytest.mark.parametrize("stem", BOOK.stems)
+def test_each_cell_prints_what_stands_below_it(stem, chapters):
+    stored, run = chapters
+    assert differences(stored[stem], run[stem]) == []
+
+
+def test_a_notebook_knows_no_name_of_the_one_before(tmp_path):
+    cells = {"first": ["left = 1", "raise SystemError"], "second": ["print('left' in globals())"]}
+    stored = {
+        name: nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in codes])
+        for name, codes in cells.items()
+    }
+    run = one_after_another(stored, tmp_path)
+    assert shown(run["second"].cells[0]) == ("False\n", [])
+    assert len(differences(stored["first"], run["first"])) == 1  # an error that no tag announces
 
 
 def test_a_cell_that_does_otherwise_is_found(tmp_path):

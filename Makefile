@@ -21,6 +21,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Says whether the site has Python in its pages. The tests of the gate build the site too, so they need it beforehand.
+WITH := .cache/.run-$(if $(filter 0,$(RUN)),without,with)
+
 # What the site is made of, folders too, so that a file taken away counts. The drawn figures are made themselves.
 SOURCES := $(shell find docs dlnotes overrides benchmarks/results.json mkdocs.yml ! -path 'docs/assets/figures*' ! -path '*__pycache__*')
 
@@ -34,7 +37,7 @@ help:  ## say what there is to make
 site: site/index.html  ## check the pages, draw the figures, build the site
 	@echo "The book is in site/. To read it, run make serve and open http://127.0.0.1:8000"
 
-site/index.html: $(SOURCES) $(VENV)/.site .cache/.run-$(if $(filter 0,$(RUN)),without,with)
+site/index.html: $(SOURCES) $(VENV)/.site $(WITH)
 	$(PY) -m dlnotes site
 
 # The site is built anew when RUN says something else than the last time.
@@ -50,7 +53,7 @@ serve: $(VENV)/.site  ## show the book on http://127.0.0.1:8000 and follow chang
 figures: $(VENV)/.site  ## draw the figures; those that did not change are kept
 	$(PY) -m dlnotes figures
 
-test: $(VENV)/.test browser  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
+test: $(VENV)/.test browser $(WITH)  ## run every test and every block of the pages (with CI=1 nothing may be skipped for want of a tool)
 	$(if $(PYTEST),,$(PY) -m dlnotes figures)
 	$(PY) -m pytest -n 2 $(PYTEST)
 

@@ -151,6 +151,7 @@ def test_titles_say_what_the_book_is(site):
     assert re.search(r"<title>(.*?)</title>", chapter)[1] == "Initialization - dlnotes"
 
 
+@pytest.mark.usefixtures("site")  # which draws the figures
 def test_with_addresses_pages_are_canonical_and_kernels_link_to_their_source(tmp_path):
     site = build(tmp_path, SITE_URL="https://book.example/dl/", REPOSITORY_URL="https://code.example/dlnotes", RUN="0")
     assert not (site / "assets/python").exists()

@@ -73,6 +73,7 @@ def _stop_hint(losses: Sequence[float], patience: int, end: float, best: float) 
             "That is one epoch without improvement too few: the best itself is not counted",
         ),
         ((end, best) == (right_end - 1, right_best), "The end is counted from 1 as well"),
+        ((end, best) == (right_end, right_best - 1), "The best is counted from 1 as well"),
         (end == right_end and best == losses[right_best - 1], "Give the epoch of the best, not its loss"),
     )
     return next((f". {told}" for slipped, told in slips if slipped), "")
@@ -142,6 +143,10 @@ def check_bias_and_variance(bias_and_variance: Callable[[np.ndarray, np.ndarray]
             hint = ". That is a deviation; the variance is its square"
         elif points > 1 and _near(variance, float(fits.var(ddof=1))):
             hint = ". The variance is that of each point over the sets, then averaged, and not that of the whole table"
+        elif _near(variance, wanted[1]) and _near(bias, naive - wanted[1] / points):
+            hint = ". The mean of the fits is off by the variance over the number of sets, the rows, not of points"
+        elif points > 1 and _near(variance, points * wanted[1]):
+            hint = ". Take the mean over the points, not the sum"
         elif _near(bias, wanted[1]) and _near(variance, wanted[0]):
             hint = ". Give the squared bias first"
         elif _near(variance, wanted[1]) and (_near(bias, cut[0]) or _near(bias, cut[1])):

@@ -82,6 +82,7 @@ def test_a_tensor_may_stand_for_a_pair(checker, answer, capsys):
         ("stop_step", lambda losses, patience: (len(losses), 1 + int(np.argmin(losses))), "used up"),
         ("stop_step", lambda losses, patience: _stop(losses, max(patience - 1, 1)), "too few"),
         ("stop_step", lambda *given: _stop(*given, form=lambda end, best: (end - 1, best)), "end is counted"),
+        ("stop_step", lambda *given: _stop(*given, form=lambda end, best: (end, best - 1)), "best is counted"),
         (
             "stop_step",
             lambda losses, patience: _stop(losses, patience, form=lambda end, best: (end, losses[best - 1])),
@@ -97,6 +98,19 @@ def test_a_tensor_may_stand_for_a_pair(checker, answer, capsys):
             "take that away",
         ),
         ("bias_and_variance", lambda *given: _parts(*given)[::-1], "first"),
+        (
+            "bias_and_variance",
+            lambda fits, target: _parts(fits, target, form=lambda *parts: tuple(len(target) * part for part in parts)),
+            "not the sum",
+        ),
+        (
+            "bias_and_variance",
+            lambda fits, target: (
+                np.square(fits.mean(0) - target).mean() - fits.var(0, ddof=1).mean() / len(target),
+                fits.var(0, ddof=1).mean(),
+            ),
+            "not of points",
+        ),
         (
             "bias_and_variance",
             lambda *given: _parts(*given, form=lambda bias, variance: (max(bias, 0), variance)),

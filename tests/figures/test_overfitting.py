@@ -284,6 +284,38 @@ def test_one_tanh_unit_stays_high(rate: float) -> None:
     assert 1.4 < ends[-1].min() < ends[-1].max() < 1.7
 
 
+def test_patience_counts_measurements() -> None:
+    seeds, runs = range(100, 124), np.arange(24)
+    x, labels, third, true = (
+        np.stack(part) for part in zip(*(networks.deal_digits(500, seed, 0.2) for seed in seeds), strict=True)
+    )
+    starts, batches = (
+        np.array([np.random.default_rng([seed, use]) for seed in seeds]) for use in (networks.STARTS, networks.BATCHES)
+    )
+    params = network.initialize([64, 32, 10], starts, runs=(24,), dtype=np.float32)
+    losses, errors = {}, {}
+    for step in range(1, 1001):
+        if step % 8 == 1:
+            order = np.stack([batch.permutation(200) for batch in batches]).reshape(24, 8, 25)
+        rows = runs[:, None], order[:, (step - 1) % 8]
+        grads = network.loss_and_gradient(params, x[rows], labels[rows]).gradient
+        params = {name: p - np.float32(0.2) * grads[name] for name, p in params.items()}
+        if step % 10 == 0 or step % 25 == 0:
+            logits = network.forward(params, x[:, 200:])[0]
+            losses[step] = objective.cross_entropy_with_gradient(logits, labels[:, 200:])[0]
+            errors[step] = 100 * (network.forward(params, third)[0].argmax(-1) != true).mean(-1)
+    assert errors[1000].mean() == pytest.approx(25.7, abs=0.5)
+    for every, wanted in ((10, (20.6, 18.2, 17.5)), (25, (19.0, 18.6, 18.6))):
+        at = [step for step in losses if step % every == 0]
+        for patience, error in zip((1, 3, 10), wanted, strict=True):
+            rule = overfitting.EarlyStopping(patience)
+            state = rule.init((24,))
+            for step in at:
+                state = rule.update(losses[step], state)
+            kept = np.array([errors[step] for step in at])[state.best_step, runs]
+            assert kept.mean() == pytest.approx(error, abs=0.5)
+
+
 def test_what_a_block_prints_is_what_early_stopping_says() -> None:
     rule = overfitting.EarlyStopping(2)
     state = rule.init()
@@ -299,6 +331,27 @@ def test_one_tanh_unit_could_fit_fifty_digits() -> None:
     params = {"0.weight": weights[None, :64], "0.bias": weights[64:]}
     params |= {"2.weight": 1000 * places[:, None], "2.bias": -500 * places**2}
     assert network.loss_and_gradient(params, x, y, "tanh").loss < 1e-8
+
+
+def test_the_choice_makes_the_cross_validated_error_too_low() -> None:
+    # With integrals, where the page has the middles of 200 parts.
+    nodes, share = np.polynomial.legendre.leggauss(40)
+    generator, degrees = np.random.default_rng(0), (1, 3, 5, 6)
+    x = generator.uniform(-1, 1, (300, 40))
+    y = np.sin(4 * x) + 0.3 * generator.standard_normal((300, 40))
+    guess, true = np.zeros((2, 300, 4))
+    for place, degree in enumerate(degrees):
+        features = overfitting.polynomial_features(x, degree)
+        for rows, held_out in overfitting.cross_validation_folds(np.arange(40), 5):
+            weights = overfitting.ridge(features[:, rows], y[:, rows, None])
+            guess[:, place] += np.square((features[:, held_out] @ weights)[..., 0] - y[:, held_out]).mean(-1) / 5
+        fits = overfitting.polynomial_features(nodes, degree) @ overfitting.ridge(features, y[..., None])
+        true[:, place] = np.average(np.square(fits[..., 0] - np.sin(4 * nodes)), axis=-1, weights=share) + 0.09
+    gap = true - guess
+    of_the_chosen = gap[range(300), guess.argmin(1)]
+    assert [round(own.mean(), 3) for own in (gap[:, 2], of_the_chosen)] == [-0.013, 0.009]
+    assert gap[:, 2].mean() < -2 * gap[:, 2].std() / math.sqrt(300)
+    assert of_the_chosen.mean() > 2 * of_the_chosen.std() / math.sqrt(300)
 
 
 def test_with_points_anywhere_degree_nine_has_no_stable_mean() -> None:
@@ -359,6 +412,10 @@ def test_after_ten_times_the_steps_the_order_is_another() -> None:
     found = 100 * networks.train(runs, steps=4000, false=0.2, measure_at=[400]).error.reshape(7, 4, 2)
     short, long = (found - found[:1]).mean(1).T
     decay, cutout, drop, mixup, smoothing, data = long[1:]
+    runs = networks.under(plain._replace(width=0), range(500, 504))
+    linear = 100 * networks.train(runs, steps=4000, false=0.2, measure_at=[400]).error
+    assert (linear - found[0]).mean(0)[0] < -3
+    assert (linear - found[0]).mean(0)[1] > 2  # what no hidden layer does turns to harm
     assert -13 < short[1:-1].min() < short[1:-1].max() < -4
     assert decay < -9
     for value, before in ((cutout, short[2]), (drop, short[3]), (mixup, short[4])):

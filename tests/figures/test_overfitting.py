@@ -66,6 +66,8 @@ def test_numbers_of_the_page_on_variance() -> None:
     np.testing.assert_allclose(parts.bias_squared, [0.055, 0.013, 0.25, 0.64], atol=0.005)
     np.testing.assert_allclose(parts.variance, [0.050, 3.9, 0.35, 0.18], rtol=0.02)
     assert figures.expected_parts(weights, used[:1], 400, 0.3).variance[0] == pytest.approx(0.0037, abs=5e-5)
+    errors = sum(figures.expected_parts(weights, np.arange(1, 39), 40, 0.3))
+    assert (1 + errors.argmin(), round(errors.min(), 2)) == (11, 0.10)  # without ridge
     strengths = [figures.best_strength(weights, p, 40, 0.3) for p in (10, 200)]
     assert [round(strength, 3) for strength in strengths] == [0.038, 0.45]
 
@@ -366,7 +368,9 @@ def test_with_points_anywhere_degree_nine_has_no_stable_mean() -> None:
     assert max(found) > 10 * min(found)
 
 
-def trained(sizes: list[int], seeds: range, steps: int, false: float) -> tuple[dict, list[networks.Sets]]:
+def trained(
+    sizes: list[int], seeds: range, steps: int, false: float, rate: float = 0.2
+) -> tuple[dict, list[networks.Sets]]:
     """Networks of any depth as the figures train them."""
     sets = [networks.deal_digits(200, seed, false) for seed in seeds]
     each = [networks.steps_of(networks.Remedy(200, 1), *own, steps, 25) for own in zip(seeds, sets, strict=True)]
@@ -376,7 +380,7 @@ def trained(sizes: list[int], seeds: range, steps: int, false: float) -> tuple[d
     params = network.initialize(sizes, starts, runs=(len(seeds),), dtype=np.float32)
     for rows in zip(x, labels, strict=True):
         grads = network.loss_and_gradient(params, *rows).gradient
-        params = {name: p - np.float32(0.2) * grads[name] for name, p in params.items()}
+        params = {name: p - np.float32(rate) * grads[name] for name, p in params.items()}
     return params, sets
 
 
@@ -394,6 +398,15 @@ def test_one_hidden_layer_beats_three_with_true_labels(seeds: range, wanted: flo
     gain = three - one
     assert gain.mean() == pytest.approx(wanted, abs=0.25)
     assert gain.mean() > 2 * gain.std(ddof=1) / math.sqrt(12)
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(0.05, 6.5), (0.2, -0.9)])
+def test_with_false_labels_the_rate_says_how_one_hidden_layer_compares_with_three(rate: float, wanted: float) -> None:
+    one, three = (
+        100 * guesses(*trained(sizes, range(500, 512), 400, 0.2, rate))[1].mean(-1)
+        for sizes in ([64, 32, 10], [64, 32, 32, 32, 10])
+    )
+    assert (three - one).mean() == pytest.approx(wanted, abs=0.7)
 
 
 def test_the_network_grows_surer_of_its_mistakes() -> None:

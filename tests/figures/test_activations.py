@@ -13,12 +13,14 @@ import pytest
 
 from dlnotes.book import drawing, layout, pages
 from dlnotes.figures import activations as signals
+from dlnotes.figures import activations_by_hand as moving
 from dlnotes.figures import activations_shapes as shapes
 from dlnotes.figures import activations_training as learning
 from dlnotes.numpy import activations, initialization, network
 
 SMALL = {
     "gallery": {"points": 11},
+    "by-hand": {},
     "growth": {"width": 10, "depth": 10, "networks": 2},
     "signs": {"inputs": 8, "units": 3, "networks": 1, "largest": 2},
     "centering": {"width": 6, "depth": 2, "networks": 2, "rows": 20},
@@ -64,6 +66,27 @@ def test_the_gallery_is_bounded_as_the_text_says() -> None:
     assert (slope.max(), x[slope.argmax()]) == pytest.approx((1.129, math.sqrt(2)), abs=5e-4)
     assert (slope.min(), x[slope.argmin()]) == pytest.approx((-0.129, -math.sqrt(2)), abs=5e-4)
     assert (value.min(), x[value.argmin()]) == pytest.approx((-0.17, -0.75), abs=2e-3)
+
+
+# --- the figure that moves
+
+
+def test_what_is_left_of_a_gradient_is_what_ten_passes_back_leave() -> None:
+    shown = numbers("by-hand")
+    for row, name in enumerate(moving.SHOWN):
+        gradient = np.ones(1)
+        for _ in range(10):
+            gradient = getattr(activations, f"{name}_backward")(gradient, np.array([2.0]))
+        assert shown.left[row] == pytest.approx(gradient.item(), rel=1e-12), name
+    assert dict(zip(moving.SHOWN, shown.left, strict=True))["sigmoid"] == pytest.approx(1.6e-10, rel=0.02)
+    assert (shown.value.item(), shown.slope.item()) == pytest.approx((0.8808, 0.1050), abs=1e-4)
+
+
+def test_the_curve_that_moves_is_the_sigmoid_with_its_slope() -> None:
+    shown = numbers("by-hand")
+    np.testing.assert_allclose(shown.values, 1 / (1 + np.exp(-shown.points)), rtol=1e-12)
+    measured = np.gradient(shown.values, shown.points, edge_order=2)
+    np.testing.assert_allclose(shown.slopes, measured, atol=1e-4)
 
 
 # --- growth of the gradient

@@ -14,8 +14,9 @@ import pytest
 from dlnotes.book import drawing, layout
 from dlnotes.figures import initialization as signals
 from dlnotes.figures import initialization_alike as alike
+from dlnotes.figures import initialization_by_hand as moving
 from dlnotes.figures import initialization_training as learning
-from dlnotes.numpy import adaptive_methods, initialization, minibatch, network, training
+from dlnotes.numpy import activations, adaptive_methods, initialization, minibatch, network, training
 
 SMALL = {
     "tanh-histograms": {"width": 30, "rows": 40, "depth": 3, "networks": 2},
@@ -27,6 +28,7 @@ SMALL = {
     "assumptions": {"fan_in": 16, "rows": 8, "networks": 5},
     "trainability": {"depths": (2, 3), "width": 8, "seeds": 1, "steps": 3},
     "race": {"depth": 2, "width": 8, "seeds": 2, "steps": 4, "every": 2},
+    "by-hand": {},
     "signals-alike": {"width": 12, "depth": 4, "every": 2, "count": 40, "networks": 2},
     "width-transfer": {"widths": (8, 16), "hidden": 1, "seeds": 2, "steps": 5},
 }
@@ -431,3 +433,40 @@ def test_adam_reads_more_than_sgd_from_the_same_deep_relu_start() -> None:
     sgd, adam = reached
     assert np.all(sgd < 0.6)
     assert np.all(adam > 0.7)
+
+
+# --- the figure that moves
+
+
+def test_relu_keeps_the_sizes_and_makes_inputs_alike_by_its_closed_form() -> None:
+    shown = numbers("by-hand")
+    np.testing.assert_allclose([shown.signal, shown.gradient], 1, rtol=1e-9)
+    c = [0.0]
+    for _ in range(30):
+        c.append((math.sqrt(1 - c[-1] ** 2) + c[-1] * (math.pi - math.acos(c[-1]))) / math.pi)
+    np.testing.assert_allclose(shown.correlation, c, atol=1e-9)
+
+
+def test_what_goes_through_wide_layers_is_what_a_wide_network_shows() -> None:
+    generator = np.random.default_rng(3)
+    for activation, variance in (("tanh", 4.0), ("selu", 1.0), ("gelu", 1.5)):
+        width, layers = 1500, 6
+        theory = moving.through(activation, variance, 0.5, layers)
+        weights = [
+            math.sqrt(variance) * initialization.lecun_normal((width, width), generator) for _ in range(layers + 1)
+        ]
+        z = generator.standard_normal((2, width))
+        z[1] = 0.5 * z[0] + math.sqrt(0.75) * z[1]
+        function, slope = activations.lookup(activation)
+        through = [z]
+        for weight in weights[1:]:
+            through.append(function(through[-1]) @ weight.T)
+        back = [generator.standard_normal((2, width))]
+        for weight, z in zip(weights[:0:-1], through[-2::-1], strict=True):
+            back.insert(0, back[0] @ weight * slope(z))
+        signal = np.array([(z**2).mean() for z in through])
+        gradient = np.array([(g**2).mean() for g in back])
+        cosine = [float(z[0] @ z[1] / math.sqrt((z[0] @ z[0]) * (z[1] @ z[1]))) for z in through]
+        np.testing.assert_allclose(signal / signal[0], theory.signal / theory.signal[0], rtol=0.25)
+        np.testing.assert_allclose(gradient / gradient[-1], theory.gradient, rtol=0.35)
+        np.testing.assert_allclose(cosine, theory.correlation, atol=0.09)

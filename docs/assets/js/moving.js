@@ -4,7 +4,8 @@
 // A figure exports as default
 //   values    what can be set, with what it begins
 //   controls  how: { name, label, low, high, step } or { name, label, choices }; words(value) says a value; with `drag` alone no slider
-//   handle    a point that can be dragged: { panel, label, x, y }, the last two names of values
+//   handle    a point that can be dragged: { panel, label, x, y, at }; x and y name the values that a move across or up sets, of which
+//             one may be missing; at(values) gives its place in the panel and may be missing where that is these two values
 //   play      the name of the value that Play counts up
 //   panels    makes the panels, a list of Panel
 //   show      draws the values on the panels: show(values, panels)
@@ -31,19 +32,25 @@ export const linear = (low, high) => ({ low, high, part: (value) => (value - low
 export const logarithmic = (low, high) => ({ low, high, part: (value) => Math.log(value / low) / Math.log(high / low), value: (part) => low * (high / low) ** part });
 
 const near = (value, low, high) => Math.min(high, Math.max(low, value));
-export const short = (value) => String(+value.toFixed(2)).replace("-", "\u2212");
+const minus = (text) => text.replace("-", "\u2212");
+export const short = (value) => minus(String(+value.toFixed(2)));
+// Two digits, and a power of ten where the number is very small or large.
+export function size(value) {
+  const [digits, power] = value.toExponential(1).split("e");
+  return minus(value && (power < -3 || power > 3) ? `${+digits}e${+power}` : String(+value.toPrecision(2)));
+}
 
 let patterns = 0;
 
 // Axes with ticks; what stays behind, and what is drawn anew by show(). Coordinates are those of the data.
 export class Panel {
-  constructor({ title, x, y, height = 230 }) {
+  constructor({ title, x, y, height = 230, left = EDGE.left }) {
     this.across = x.scale;
     this.up = y.scale;
     this.height = height;
     this.hatch = `moving-hatch-${++patterns}`;
     const clip = `moving-clip-${patterns}`;
-    const [left, right, top, bottom] = [EDGE.left, WIDTH - EDGE.right, EDGE.top, height - EDGE.bottom];
+    const [right, top, bottom] = [WIDTH - EDGE.right, EDGE.top, height - EDGE.bottom];
     this.box = { left, right, top, bottom };
     this.back = draw("g", { "clip-path": `url(#${clip})` });
     this.front = draw("g", { "clip-path": `url(#${clip})` });
@@ -182,20 +189,21 @@ class Stage {
     return row;
   }
 
-  // A point that is dragged, or moved by the arrow keys. It names two values, and is a slider of both.
-  grip({ panel: at, label, x, y }) {
+  // A point that is dragged, or moved by the arrow keys. It names two values, or one, and is a slider of them.
+  grip({ panel: at, label, x, y, at: place = (values) => [values[x], values[y]] }) {
     const panel = this.panels[at];
     const grip = make("div", { class: "moving__grip", role: "slider", tabindex: "0", "aria-label": label });
-    this.gripped = { grip, panel, x, y };
+    const names = [x, y].filter(Boolean);
+    this.gripped = { grip, panel, place, names };
     // A value that its control can take.
     const sound = (name, value) => {
       const { low, high, step } = this.controls.get(name);
       return +near(low + Math.round((value - low) / step) * step, low, high).toFixed(6);
     };
     const follow = (event) => {
-      const [across, up] = panel.under(event);
+      const under = panel.under(event);
       this.pause();
-      this.change({ [x]: sound(x, across), [y]: sound(y, up) });
+      this.change(Object.fromEntries([x, y].flatMap((name, i) => (name ? [[name, sound(name, under[i])]] : []))));
     };
     const begin = (event) => {
       if (event.button) return;
@@ -208,7 +216,8 @@ class Stage {
     grip.addEventListener("pointermove", (event) => grip.hasPointerCapture(event.pointerId) && follow(event));
     panel.svg.addEventListener("pointerdown", (event) => event.pointerType === "mouse" && begin(event));
     panel.svg.addEventListener("click", follow); // a tap; a finger that moves scrolls the page
-    const keys = { ArrowLeft: [x, -1], ArrowRight: [x, 1], ArrowDown: [y, -1], ArrowUp: [y, 1] };
+    // Of a single value all four arrows are keys, as of any slider.
+    const keys = { ArrowLeft: [x ?? y, -1], ArrowRight: [x ?? y, 1], ArrowDown: [y ?? x, -1], ArrowUp: [y ?? x, 1] };
     grip.addEventListener("keydown", (event) => {
       const [name, sign] = keys[event.key] ?? [];
       if (!name || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -216,8 +225,9 @@ class Stage {
       this.pause();
       this.change({ [name]: sound(name, this.values[name] + sign * this.controls.get(name).step * (event.shiftKey ? 5 : 1)) });
     });
-    const { low, high } = this.controls.get(x);
+    const { low, high } = this.controls.get(names[0]);
     set(grip, { "aria-valuemin": low, "aria-valuemax": high });
+    if (names.length === 1 && !x) grip.setAttribute("aria-orientation", "vertical");
     panel.place.append(grip);
   }
 
@@ -244,12 +254,13 @@ class Stage {
     this.figure.show(this.values, this.panels);
     this.said.textContent = this.figure.sentence(this.values);
     if (!this.gripped) return;
-    const { grip, panel, x, y } = this.gripped;
-    const [across, up] = [panel.x(this.values[x]) / WIDTH, panel.y(this.values[y]) / panel.height];
+    const { grip, panel, place, names } = this.gripped;
+    const [x, y] = place(this.values);
+    const [across, up] = [panel.x(x) / WIDTH, panel.y(y) / panel.height];
     grip.style.left = `${100 * across}%`;
     grip.style.top = `${100 * up}%`;
-    const name = (one) => this.controls.get(one).label.toLowerCase();
-    set(grip, { "aria-valuenow": this.values[x], "aria-valuetext": `${name(x)} ${this.words(x)}, ${name(y)} ${this.words(y)}` });
+    const said = names.map((name) => `${this.controls.get(name).label.toLowerCase()} ${this.words(name)}`);
+    set(grip, { "aria-valuenow": this.values[names[0]], "aria-valuetext": said.join(", ") });
   }
 
   play() {

@@ -65,9 +65,9 @@ def draw_by_hand(numbers: ByHand, paper: Paper) -> Figure:
     sizes.set_yticks([1e-8, 1e-4, 1, 1e4, 1e8])
     style = {"color": paper.palette.green, "marker": "o", "markersize": 3}
     paper.line(alike, numbers, "correlation", x="layers", **style)
-    alike.set(ylim=(0, 1.04), title="Correlation of two inputs")
+    alike.set(ylim=(-0.04, 1.04), title="Correlation of two inputs")
     alike.set_yticks([0, 0.5, 1])
     for one in (sizes, alike):
-        one.set(xlim=(0, 50), xlabel="layer")
+        one.set(xlim=(-1.5, 50), xlabel="layer")
         paper.guide(one.axhline(1, color=paper.ink, linewidth=0.8, linestyle=paper.dashes[1], zorder=0))
     return figure

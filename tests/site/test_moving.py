@@ -11,21 +11,30 @@ import gzip
 import itertools
 import json
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
 
 from dlnotes.book import drawing, layout
-from dlnotes.figures import adaptive_methods_by_hand, gradient_clipping_by_hand, momentum_by_hand
+from dlnotes.figures import (
+    activations_by_hand,
+    adaptive_methods_by_hand,
+    gradient_clipping_by_hand,
+    initialization_by_hand,
+    momentum_by_hand,
+)
 from dlnotes.figures import gradient_clipping as cliffs
 from dlnotes.figures import momentum as walks
-from dlnotes.numpy import gradient_clipping, momentum
+from dlnotes.numpy import activations, gradient_clipping, initialization, momentum
 from tests.site.conftest import NARROW, ROOT, WIDE, click, page_of_many_tests
 from tests.site.test_access import violations
 
 BOOK = layout.Layout(ROOT)
 SCRIPTS = ROOT / "docs" / "assets" / "js"
 NAMES = sorted(path.stem for path in (SCRIPTS / "moving").glob("*.js"))
+PLAYED = {"activations": "Pre-activation", "initialization": "Layers"}  # by Play; elsewhere the steps shown
+DRAGGED = {"activations": "x", "initialization": "y"}  # the only way in which the point is moved
 each_figure = pytest.mark.parametrize("name", NAMES)
 
 
@@ -342,6 +351,185 @@ def test_a_start_at_the_edge_is_turned_with_the_ravine_and_comes_back(workshop):
     assert page.locator(".moving__said").text_content() == placed
 
 
+# --- activations
+
+SHOWN = activations_by_hand.SHOWN
+POINTS = np.round(np.arange(-40, 41) / 10, 1).tolist()
+
+
+def words_of(number: float) -> str:
+    """Write a setting as the page does."""
+    return f"{round(number, 2):g}".replace("-", "\u2212")
+
+
+def size(number: float, digits: int = 2) -> str:
+    """Write a result as the page does; a tie is rounded away from 0, as in JavaScript."""
+    exact = Decimal(number)
+    if not exact:
+        return "0"
+    rounded = exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_HALF_UP)
+    power = rounded.adjusted()
+    text = f"{float(rounded):g}" if -3 <= power <= 3 else f"{float(rounded.scaleb(-power)):g}e{power}"
+    return text.replace("-", "\u2212")
+
+
+def gradient_behind(name: str, z: np.ndarray, units: int) -> np.ndarray:
+    """Carry a gradient of 1 back through units that are all at z."""
+    gradient = np.ones_like(z)
+    for _ in range(units):
+        gradient = getattr(activations, f"{name}_backward")(gradient, z)
+    return gradient
+
+
+def activation_sentence(name: str, z: float, units: int) -> str:
+    """Say what the page must say, from the kernels."""
+    function, slope = activations.lookup(name)
+    at = np.array([z])
+    value, steep = (size(one(at).item(), 3) for one in (function, slope))
+    behind = f"{units} such slope{'s' if units > 1 else ''}"
+    left = size(gradient_behind(name, at, units).item())
+    where = f"At {words_of(z)} the value of {SHOWN[name]} is {value}, its slope {steep}."
+    return f"{where} After {behind} a gradient of 1 is {left}."
+
+
+def test_each_activation_has_the_value_the_slope_and_the_backward_pass_of_its_kernel(workshop):
+    page, z = workshop("activations"), np.array(POINTS)
+    for name in SHOWN:
+        function, slope = activations.lookup(name)
+        asked = [(name, one) for one in POINTS]
+        np.testing.assert_allclose(computed(page, "activations", "value", *asked), function(z), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(computed(page, "activations", "slope", *asked), slope(z), rtol=1e-9, atol=1e-12)
+        for units in (1, 3, 20):
+            found = computed(page, "activations", "left", *[(*each, units) for each in asked])
+            np.testing.assert_allclose(found, gradient_behind(name, z, units), rtol=1e-8, atol=0)
+
+
+def test_activations_say_what_the_kernels_do(workshop):
+    page = workshop("activations")
+    settings = list(itertools.product(SHOWN, POINTS[::8], (1, 10)))
+    asked = [[{"activation": name, "z": z, "units": units}] for name, z, units in settings]
+    assert computed(page, "activations", "sentence", *asked) == [activation_sentence(*each) for each in settings]
+
+
+def test_activations_begin_as_the_picture_of_the_book_and_are_moved_by_keys(workshop):
+    page, hand = workshop("activations"), activations_by_hand
+    said(page, activation_sentence(hand.ACTIVATION, hand.POINT, hand.UNITS))
+    left = computed(page, "activations", "left", *[(name, hand.POINT, hand.UNITS) for name in SHOWN])
+    np.testing.assert_allclose(left, hand.by_hand().left, rtol=1e-9)
+    assert page.locator(".moving__bar").count() == len(SHOWN)
+    press(page, "Activation", "ArrowRight", "ArrowRight")
+    said(page, activation_sentence("relu", 2.0, 10))
+    press(page, "Point on the curve", "Shift+ArrowLeft", *["Shift+ArrowDown"] * 4, "ArrowUp")
+    said(page, "At \u22120.4 the value of ReLU is 0, its slope 0. After 10 such slopes a gradient of 1 is 0.")
+    grip = page.get_by_label("Point on the curve", exact=True)
+    assert grip.get_attribute("aria-valuetext") == "pre-activation \u22120.4"
+    press(page, "Units passed", "Home")
+    press(page, "Activation", "End")
+    said(page, activation_sentence("silu", -0.4, 1))
+
+
+def test_what_the_page_of_activations_says_to_try_is_true(workshop):
+    words = workshop("activations").locator(".moving__try").inner_text()
+    assert "the sigmoid: ten slopes leave at most a millionth of the gradient" in words
+    assert "Now ReLU: they leave all of it, or nothing." in words
+    z = np.array(POINTS)
+    assert gradient_behind("sigmoid", z, 10).max() < 1e-6
+    assert set(gradient_behind("relu", z, 10).tolist()) == {0, 1}
+
+
+# --- initialization
+
+KINDS = ("sigmoid", "tanh", "relu", "elu", "selu", "gelu", "silu")
+VARIANCES = (1e-9, 0.02, 1.0, 4.0, 60.0, 1e9)  # of pre-activations
+
+
+def layers_sentence(name: str, variance: float, correlation: float, layers: int) -> str:
+    """Say what the page must say, from the kernels."""
+    numbers = initialization_by_hand.through(name, variance, correlation, layers)
+    setting = f"{layers} layer{'s' if layers > 1 else ''} of {SHOWN[name]}, variance {words_of(variance)}/n"
+    sizes = f"signal times {size(numbers.signal[-1])}, gradient times {size(numbers.gradient[0])}"
+    became = words_of(numbers.correlation[-1])
+    return f"{setting}: {sizes}, correlation from {words_of(correlation)} to {became}."
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_layer_has_the_maps_of_the_kernels(workshop, name):
+    page, correlations = workshop("initialization"), (0.0, 0.5, 0.98, 1 - 1e-9)
+    code = """async ([name, variances, correlations]) => {
+        const load = name => import(new URL(`../../assets/js/${name}.js`, location));
+        const [{ mean_square, correlation_map }, { ACTIVATIONS }] = await Promise.all([
+            load("moving/initialization"), load("activations"),
+        ]);
+        const { value, slope } = ACTIVATIONS[name];
+        return variances.map(q => [
+            mean_square(value, q), mean_square(slope, q), ...correlations.map(c => correlation_map(value, c, q)),
+        ]);
+    }"""
+    found = np.array(page.evaluate(code, [name, VARIANCES, correlations]), dtype=float)
+    variances = np.array(VARIANCES)
+    wanted = [initialization.second_moment_map(name, variances), initialization.slope_moment(name, variances)]
+    np.testing.assert_allclose(found[:, :2].T, wanted, rtol=1e-9)
+    bounded = {"sigmoid": 4.0, "tanh": 4.0}.get(name, np.inf)  # no variance / n of the figure is above 4
+    for q, row in zip(VARIANCES, found[:, 2:], strict=True):
+        if q <= bounded:
+            wanted = initialization.correlation_map(name, np.array(correlations), np.full(4, q))
+            np.testing.assert_allclose(row, wanted, rtol=0, atol=3e-9)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_path_through_the_layers_is_that_of_the_kernels(workshop, name):
+    page = workshop("initialization")
+    for variance, correlation in ((0.2, 0.0), (1.0, 0.5), (4.0, 0.98)):
+        (passed,) = computed(page, "initialization", "forward", (name, variance, correlation, 12))
+        wanted = initialization_by_hand.through(name, variance, correlation, 12)
+        np.testing.assert_allclose([each["q"] for each in passed], wanted.signal, rtol=1e-9)
+        np.testing.assert_allclose([each["c"] for each in passed], wanted.correlation, rtol=0, atol=3e-8)
+        (gradients,) = computed(page, "initialization", "backward", (name, variance, passed))
+        np.testing.assert_allclose(gradients, wanted.gradient, rtol=1e-9)
+        asked = {"activation": name, "variance": variance, "correlation": correlation, "layers": 12}
+        (words,) = computed(page, "initialization", "sentence", [asked])
+        assert words == layers_sentence(name, variance, correlation, 12)
+
+
+def test_layers_begin_as_the_picture_of_the_book_and_are_moved_by_keys(workshop):
+    page, hand = workshop("initialization"), initialization_by_hand
+    said(page, layers_sentence(hand.ACTIVATION, hand.VARIANCE, hand.CORRELATION, hand.LAYERS))
+    drawn = page.locator(".moving__panel").nth(1).locator("polyline.green").get_attribute("points")
+    assert len(drawn.split()) == hand.LAYERS + 1
+    press(page, "Variance", *["ArrowLeft"] * 5)
+    said(page, layers_sentence("relu", 1.5, 0.0, 30))
+    press(page, "Correlation of the inputs", "ArrowUp", "Shift+ArrowRight", "ArrowDown")
+    grip = page.get_by_label("Correlation of the inputs", exact=True)
+    assert grip.get_attribute("aria-valuetext") == "first correlation 0.1"
+    press(page, "Layers", "Home")
+    said(page, layers_sentence("relu", 1.5, 0.1, 1))
+    press(page, "Activation", "ArrowRight", "ArrowRight")
+    press(page, "Layers", *["ArrowRight"] * 5)
+    said(page, layers_sentence("selu", 1.5, 0.1, 6))
+
+
+def test_what_the_page_of_initialization_says_to_try_is_true(workshop):
+    page = workshop("initialization")
+    words = page.locator(".moving__try").inner_text()
+    assert "ReLU at 1.5/n: signal and gradient lose a quarter in each layer." in words
+    assert "At 2/n they keep their size, and still any two inputs become alike." in words
+    assert "tanh at 4/n: 30 layers take a correlation of 0.98 to 0.09, and the gradient explodes." in words
+    for variance, factor in ((1.5, 0.75), (2.0, 1.0)):
+        shown = initialization_by_hand.through("relu", variance, 0.0, 50)
+        np.testing.assert_allclose(shown.signal, factor ** np.arange(51.0), rtol=1e-9)
+        np.testing.assert_allclose(shown.gradient, shown.signal[::-1], rtol=1e-9)
+    for correlation in (0.0, 0.5, 0.98):
+        assert (np.diff(initialization_by_hand.through("relu", 2.0, correlation, 20).correlation) > 0).all()
+    shown = initialization_by_hand.through("tanh", 4.0, 0.98, 30)
+    assert round(shown.correlation[-1], 2) == 0.09
+    assert (np.diff(shown.gradient) < 0).all()
+    assert shown.gradient[0] > 1e4
+    press(page, "Activation", "ArrowLeft")
+    press(page, "Variance", "End")
+    press(page, "First correlation", "End")
+    said(page, layers_sentence("tanh", 4.0, 0.98, 30))
+
+
 # --- all
 
 
@@ -357,8 +545,10 @@ def test_a_figure_is_dragged_by_mouse_and_its_point_follows(workshop, name):
     page.mouse.move(x + 40, y - 25, steps=4)
     page.mouse.up()
     moved = grip.bounding_box()
-    assert moved["x"] - box["x"] == pytest.approx(40, abs=4)
-    assert moved["y"] - box["y"] == pytest.approx(-25, abs=4)
+    along = DRAGGED.get(name, "xy")
+    assert moved["x"] - box["x"] == pytest.approx(40 * ("x" in along), abs=4)
+    if "y" in along:  # else it follows its curve
+        assert moved["y"] - box["y"] == pytest.approx(-25, abs=4)
     after = page.locator(".moving__said").text_content()
     assert after != before
     said(page, after)
@@ -370,14 +560,15 @@ def test_a_figure_is_dragged_by_mouse_and_its_point_follows(workshop, name):
 def test_play_counts_up_to_the_end_and_can_be_stopped(workshop, name):
     page = workshop(name)
     play = page.locator(".moving__play")
-    steps = page.get_by_label("Steps shown", exact=True)
-    last = steps.input_value()
-    click(play)
-    page.wait_for_function("last => +document.querySelector('[id$=-step]').value > 2", arg=last)
+    steps = page.get_by_label(PLAYED.get(name, "Steps shown"), exact=True)
+    steps.press("End")
+    click(play)  # at the end it begins anew
+    begun = "e => +e.value < e.max && e.value - e.min > 2 * e.step"
+    page.wait_for_function(begun, arg=steps.element_handle())
     assert play.inner_text() == "Pause"
     play.click()
+    assert steps.evaluate(begun)
     seen = steps.input_value()
-    assert 2 < int(seen) < int(last)
     page.wait_for_timeout(300)
     assert steps.input_value() == seen  # nothing moves by itself
 
@@ -409,6 +600,41 @@ def test_each_control_has_a_name_and_is_as_high_as_a_finger(workshop, name):
     page.set_viewport_size({"width": WIDE, "height": 900})
 
 
+# Heights of the block, and of what is above the figure: as they are, and as they were before the script came.
+HELD = """block => {
+    const figure = block.querySelector("figure");
+    const heights = () => [block.getBoundingClientRect().height, figure.offsetTop - block.offsetTop];
+    const [stage, live] = [block.querySelector(".moving__stage"), heights()];
+    stage.style.display = "none";
+    block.classList.remove("moving--live");
+    const before = heights();
+    stage.style.display = "";
+    block.classList.add("moving--live");
+    return [before, live];
+}"""
+# Settings with the longest sentence.
+LONG = {
+    "activations": {"activation": "leaky_relu", "z": -3.7, "units": 20},
+    "adaptive_methods": {"x": -4.9, "y": -3.7, "degrees": 45, "condition": 100},
+    "gradient_clipping": {"w": 5.18, "b": -2.68, "threshold": 300},
+    "initialization": {"activation": "sigmoid", "variance": 0.3, "correlation": 0.02, "layers": 50},
+    "momentum": {"rate": 3.95, "beta": 0.82, "condition": 300},
+}
+
+
+@each_figure
+def test_nothing_moves_when_the_script_comes_or_the_sentence_grows(workshop, name):
+    page = workshop(name)
+    (longest,) = computed(page, name, "sentence", [LONG[name]])
+    for width in (WIDE, 768, NARROW):
+        page.set_viewport_size({"width": width, "height": 900})
+        for sentence in (None, longest):
+            page.evaluate("text => text && (document.querySelector('.moving__said').textContent = text)", sentence)
+            before, live = page.locator(".moving").evaluate(HELD)
+            assert before == pytest.approx(live, abs=1), (width, sentence)
+    page.set_viewport_size({"width": WIDE, "height": 900})
+
+
 @each_figure
 def test_on_paper_the_picture_of_the_book_stands(workshop, name):
     page = workshop(name)
@@ -434,9 +660,8 @@ def test_a_reader_who_wants_no_motion_is_offered_none(visit, name):
     page.locator(".moving--live").wait_for()
     assert page.locator(".moving__play").count() == 0
     before = page.locator(".moving__said").text_content()
-    page.locator(".moving__picture").first.tap(
-        position={"x": 150, "y": 90}
-    )  # a finger, without the point that it drags
+    # A finger, without the point that it drags.
+    page.locator(".moving__panel:has(.moving__grip) .moving__picture").tap(position={"x": 150, "y": 90})
     page.wait_for_function("before => document.querySelector('.moving__heard').textContent !== before", arg=before)
     said(page, page.locator(".moving__said").text_content())
 
@@ -450,8 +675,8 @@ def test_a_page_without_such_a_figure_loads_nothing_of_it(visit):
 def test_what_a_figure_loads_is_small(workshop, name):
     page = workshop(name)
     loaded = page.evaluate("performance.getEntriesByType('resource').map(e => new URL(e.name).pathname)")
-    own = {path for path in loaded if "moving" in path}
-    assert len(own) >= 2
+    own = {path for path in loaded if "moving" in path or path.endswith("assets/js/activations.js")}
+    assert len(own) == (3 if name in ("activations", "initialization") else 2)
     weight = sum(len(gzip.compress((ROOT / "docs" / path.lstrip("/")).read_bytes())) for path in own)
     weight += len(gzip.compress((ROOT / "docs/assets/css/moving.css").read_bytes()))
     assert weight <= 40_000

@@ -32,12 +32,12 @@ export const linear = (low, high) => ({ low, high, part: (value) => (value - low
 export const logarithmic = (low, high) => ({ low, high, part: (value) => Math.log(value / low) / Math.log(high / low), value: (part) => low * (high / low) ** part });
 
 const near = (value, low, high) => Math.min(high, Math.max(low, value));
-const minus = (text) => text.replace("-", "\u2212");
+const minus = (text) => text.replaceAll("-", "\u2212");
 export const short = (value) => minus(String(+value.toFixed(2)));
-// Two digits, and a power of ten where the number is very small or large.
-export function size(value) {
-  const [digits, power] = value.toExponential(1).split("e");
-  return minus(value && (power < -3 || power > 3) ? `${+digits}e${+power}` : String(+value.toPrecision(2)));
+// A few digits, and a power of ten where the number is very small or large.
+export function size(value, digits = 2) {
+  const [front, power] = value.toExponential(digits - 1).split("e");
+  return minus(value && (power < -3 || power > 3) ? `${+front}e${+power}` : String(+value.toPrecision(digits)));
 }
 
 let patterns = 0;
@@ -169,7 +169,8 @@ class Stage {
       const value = control.input.valueAsNumber;
       this.change({ [name]: choices ? choices[value] : value });
     });
-    return make("div", { class: "moving__row" }, make("label", { for: id }, control.label), control.input, control.output);
+    const long = choices?.some((one) => control.words?.(one).length > 6);
+    return make("div", { class: `moving__row ${long ? "moving__row--long" : ""}` }, make("label", { for: id }, control.label), control.input, control.output);
   }
 
   buttons() {

@@ -13,9 +13,9 @@ export const slope = (name, z) => ACTIVATIONS[name].slope(z);
 export const left = (name, z, units) => slope(name, z) ** units;
 
 export function sentence({ activation, z, units }) {
-  const { word } = ACTIVATIONS[activation];
-  const here = `${word} at ${short(z)}: value ${size(value(activation, z))}, slope ${size(slope(activation, z))}.`;
-  return `${here} After ${units} such slope${units > 1 ? "s" : ""} a gradient of 1 is ${size(left(activation, z, units))}.`;
+  const [here, steep] = [value(activation, z), slope(activation, z)].map((one) => size(one, 3));
+  const behind = `${units} such slope${units > 1 ? "s" : ""}`;
+  return `At ${short(z)} the value of ${ACTIVATIONS[activation].word} is ${here}, its slope ${steep}. After ${behind} a gradient of 1 is ${size(left(activation, z, units))}.`;
 }
 
 function panels() {

@@ -53,11 +53,11 @@ export function correlation_map(f, c, q) {
   return Math.min(1, total / mean_square(f, q));
 }
 
-// q <- v E[f(sqrt(q) z)^2],  c <- correlation_map(c, q), from q = 1; v is the variance of the weights times n
-export function forward(name, v, c, layers) {
+// q <- v E[f(sqrt(q) z)^2],  c <- correlation_map(c, q), from q = 1; v is the variance of the weights times n.
+// What is known of the first layers is taken as it is.
+export function forward(name, v, c, layers, passed = [{ q: 1, c }]) {
   const { value } = ACTIVATIONS[name];
-  const passed = [{ q: 1, c }];
-  for (let layer = 0; layer < layers; layer++) {
+  while (passed.length <= layers) {
     const { q, c } = passed.at(-1);
     passed.push({ q: v * mean_square(value, q), c: correlation_map(value, c, q) });
   }
@@ -71,11 +71,11 @@ export function backward(name, v, passed) {
   return gradients;
 }
 
-let kept = { key: "" }; // the last setting: to show fewer layers of it, and to say it, computes nothing
+let kept = { key: "" }; // the last setting: to show more of its layers, and to say it, computes none a second time
 
 function passes({ activation, variance, correlation, layers }) {
   const key = `${activation} ${variance} ${correlation}`;
-  if (kept.key !== key || kept.passed.length <= layers) kept = { key, passed: forward(activation, variance, correlation, layers) };
+  kept = { key, passed: forward(activation, variance, correlation, layers, kept.key === key ? kept.passed : undefined) };
   return kept.passed.slice(0, layers + 1);
 }
 
@@ -86,14 +86,14 @@ export function sentence(values) {
   const passed = passes(values);
   const { q, c } = passed.at(-1);
   const [gradient] = backward(activation, variance, passed);
-  const setting = `${ACTIVATIONS[activation].word}, variance ${per_input(variance)}, ${layers} layer${layers > 1 ? "s" : ""}`;
+  const setting = `${layers} layer${layers > 1 ? "s" : ""} of ${ACTIVATIONS[activation].word}, variance ${per_input(variance)}`;
   return `${setting}: signal times ${size(q)}, gradient times ${size(gradient)}, correlation from ${short(correlation)} to ${short(c)}.`;
 }
 
 function panels() {
-  const layer = { scale: linear(0, DEPTH), ticks: [0, 10, 20, 30, 40, 50], label: "layer" };
+  const layer = { scale: linear(-1.5, DEPTH), ticks: [0, 10, 20, 30, 40, 50], label: "layer" };
   const sizes = new Panel({ title: "Mean squares", x: layer, y: { scale: logarithmic(...DECADES), ticks: [1e-8, 1e-4, 1, 1e4, 1e8], words: size } });
-  const alike = new Panel({ title: "Correlation of two inputs", x: layer, y: { scale: linear(0, 1.04), ticks: [0, 0.5, 1] } });
+  const alike = new Panel({ title: "Correlation of two inputs", x: layer, y: { scale: linear(-0.04, 1.04), ticks: [0, 0.5, 1] } });
   sizes.back.append(sizes.line([[0, 1], [DEPTH, 1]], "limit"));
   alike.back.append(alike.line([[0, 1], [DEPTH, 1]], "limit"));
   sizes.labels.append(sizes.label(0, 1e-8, "signal", { dx: 6, dy: -26, kind: "blue" }), sizes.label(0, 1e-8, "gradient", { dx: 6, dy: -11, kind: "orange" }));

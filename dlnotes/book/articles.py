@@ -14,7 +14,7 @@ VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "l
 # What works only on a screen, or says what a reader of paper can do on one.
 _ON_SCREEN = frozenset((
     "block__anchor", "exercise__how", "figure__change", "figure__details", "figure__place--narrow", "filter",
-    "headerlink", "kernel__note", "needs", "on-screen", "parts", "place", "tabbed-labels", "whole",
+    "headerlink", "kernel__note", "moving__try", "needs", "on-screen", "parts", "place", "tabbed-labels", "whole",
 ))  # fmt: skip
 _ON_SCREEN_TAGS = frozenset(("button", "form", "input", "script", "source", "wbr"))
 _ATTRIBUTES = frozenset((

@@ -20,7 +20,8 @@ nav:
 """
 PAGES = {
     "index": '<h1 id="top">Home &amp; all</h1><p>To <a href="chapters/growth/#eq-a">(1)</a>, <a href="api/">code</a>, '
-    '<a href="https://example.org">out</a>, <a href="chapters/growth/derivation/">why</a><button>Run</button> end.</p>',
+    '<a href="https://example.org">out</a>, <a href="chapters/growth/derivation/">why</a><button>Run</button> end.</p>'
+    '<p class="moving__try">Move it.</p>',
     "chapters/growth": '<h1 id="top">Growth<a class="headerlink" href="#top">#</a></h1>'
     '<div class="equation" id="eq-a"><math><mi>x</mi></math></div><p id="p" aria-labelledby="top eq-a">A<br>b</p>'
     '<picture><source srcset="a.svg"/><img src="../../assets/figures/growth/a.wide.light.svg" alt="A line."/></picture>'

@@ -500,7 +500,7 @@ def test_layers_begin_as_the_picture_of_the_book_and_are_moved_by_keys(workshop)
     said(page, layers_sentence("relu", 1.5, 0.0, 30))
     press(page, "Correlation of the inputs", "ArrowUp", "Shift+ArrowRight", "ArrowDown")
     grip = page.get_by_label("Correlation of the inputs", exact=True)
-    assert grip.get_attribute("aria-valuetext") == "first correlation 0.1"
+    assert grip.get_attribute("aria-valuetext") == "correlation 0.1"
     press(page, "Layers", "Home")
     said(page, layers_sentence("relu", 1.5, 0.1, 1))
     press(page, "Activation", "ArrowRight", "ArrowRight")
@@ -526,7 +526,7 @@ def test_what_the_page_of_initialization_says_to_try_is_true(workshop):
     assert shown.gradient[0] > 1e4
     press(page, "Activation", "ArrowLeft")
     press(page, "Variance", "End")
-    press(page, "First correlation", "End")
+    press(page, "Correlation of the inputs", *["Shift+ArrowUp"] * 10)
     said(page, layers_sentence("tanh", 4.0, 0.98, 30))
 
 

@@ -125,7 +125,7 @@ export default {
   controls: [
     { name: "activation", label: "Activation", choices: NAMES, words: (name) => ACTIVATIONS[name].word },
     { name: "variance", label: "Variance", low: 0.2, high: 4, step: 0.1, words: per_input },
-    { name: "correlation", label: "First correlation", low: 0, high: 0.98, step: 0.02 },
+    { name: "correlation", label: "Correlation", low: 0, high: 0.98, step: 0.02, drag: true },
     { name: "layers", label: "Layers", low: 1, high: DEPTH, step: 1 },
   ],
   handle: { panel: 1, label: "Correlation of the inputs", y: "correlation", at: ({ correlation }) => [0, correlation] },

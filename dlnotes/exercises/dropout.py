@@ -53,7 +53,16 @@ def check_masked(masked: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) 
             ),
         )
         if keep < 1:
-            hints += ((mask * x / (1 - keep), "Divide by the probability of keeping, not of dropping"),)
+            dropping = 1 - keep
+            hints += (
+                (mask * x / dropping, "Divide by the probability of keeping, not of dropping"),
+                (
+                    (drawn < dropping) * x / dropping,
+                    "keep_prob is the probability of keeping, not of dropping",
+                ),
+                ((drawn >= dropping) * x, "This keeps at the right rate, and the division is missing"),
+                (mask, "This is the mask alone: multiply the activations by it, and divide"),
+            )
         if not _same(given, wanted):
             hint = next((f". {words}" for slip, words in hints if _same(given, slip)), "")
             raise AssertionError(f"{call} gives {given.tolist()}, not {wanted.tolist()}{hint}")
@@ -102,6 +111,10 @@ def _added_cost_and_slips(w: np.ndarray, x: np.ndarray, p: float) -> tuple[float
         (odds * float((abs(w) * squares.mean(0)).sum()), "The weights are to be squared"),
         (odds * float((w * w * abs(x).mean(0)).sum()), "The inputs are to be squared"),
         (math.sqrt(wanted), "That is a deviation; the squared error takes the variance"),
+        (
+            wanted + float(np.square(x @ w).mean()),
+            "That is the mean square of the prediction; asked for is what the masks add to it",
+        ),
         (wanted / 2, "No 1/2 here: it belongs to the second order for a sigmoid"),
     ]
     if p:
@@ -111,6 +124,7 @@ def _added_cost_and_slips(w: np.ndarray, x: np.ndarray, p: float) -> tuple[float
             (p * (1 - p), "p (1 - p)"),
             (1 / (1 - p), "1 / (1 - p)"),
             (p / (1 - p) ** 2, "p / (1 - p)^2"),
+            (2 * odds, "2 p / (1 - p)"),
         )
         hints += [
             (wanted / odds * wrong, f"The factor is p / (1 - p), with the division of inverted dropout, not {name}")
@@ -139,7 +153,10 @@ def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, fl
         hints = [
             (1 / wanted, "Upside down: batch norm divides by the larger deviation, that of training"),
             (wanted**2, "A root is missing: batch norm divides by the deviation"),
-            (math.sqrt(1 - p), "That is for dropout right before the batch norm; here weights lie between"),
+            (
+                math.sqrt(1 - p),
+                "That is for units of mean 0 right before the batch norm; here weights lie between",
+            ),
             (math.sqrt(variance / (variance + noise)), "The factor p / (1 - p) is missing"),
             (math.sqrt(variance / (variance + p * noise)), "The factor is p / (1 - p), not p"),
             (math.sqrt(variance / (variance + added / 2)), "The whole variance of the masks is added, not half of it"),
@@ -152,6 +169,13 @@ def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, fl
                 math.sqrt(variance / (variance + p / (1 - p) * float((w @ np.sqrt(squares)) ** 2))),
                 "Masks are independent: the squares of the terms add up",
             ),
+            (
+                math.sqrt(variance / (variance + p / (1 - p) * float((w * squares).sum()))),
+                "The weights are to be squared",
+            ),
+            (math.sqrt(variance / (variance + added / 3)), "The terms of the units add up; no mean is taken over them"),
+            (math.sqrt(variance / (variance + noise / (1 - p))), "The masks add p / (1 - p), not 1 / (1 - p)"),
+            ((variance + added) / variance, "Upside down, and a root is missing"),
             (math.sqrt(added / (variance + added)), "That is the part that the masks add; what is left is asked for"),
             (math.sqrt(variance), "That is the deviation before it is divided by the one that was kept"),
         ]

@@ -114,12 +114,30 @@ def test_the_large_network_gains_on_wrong_labels_only():
     assert digits.error(done.parameters, given.inputs, given.labels).max() < 0.005
 
 
-def test_without_dropout_half_of_the_wrong_labels_are_learned():
-    given, done = fitted(64, 0.2, 0.0)
-    true = digits.task(250, 5, 0)
-    answers = digits.run(done.parameters, given.inputs).logits.argmax(-1)
-    learned = (answers == given.labels)[given.labels != true.labels].mean()
-    assert 0.4 < learned < 0.6
+def learned(given: digits.Task, parameters: dict) -> float:
+    """Give the share of the wrong labels that networks have learned by heart."""
+    true = digits.task(250, len(given.inputs), 0)
+    answers = digits.run(parameters, given.inputs).logits.argmax(-1)
+    return (answers == given.labels)[given.labels != true.labels].mean()
+
+
+def test_dropout_delays_what_is_learned_by_heart():
+    shares = [learned(given, done.parameters) for given, done in (fitted(64, 0.2, p) for p in (0.0, 0.5))]
+    assert shares == pytest.approx([0.40, 0.17], abs=0.005)
+    given = digits.task(250, 2, 0, wrong=0.2)
+    assert learned(given, digits.fit(given, (64, 64, 10), 0.5, steps=5000, seed=0, batch=25).parameters) > 0.98
+
+
+def test_with_right_labels_the_large_network_gains_after_three_times_the_steps():
+    gains = []
+    for seed in range(3):  # each with other digits to test on
+        given = digits.task(250, 8, seed)
+        off, on = (
+            digits.fit(given, (64, 64, 10), p, steps=1200, seed=seed, batch=25).measures["error"][:, -1]
+            for p in (0.0, 0.25)
+        )
+        gains.extend(off - on)
+    assert [np.mean(gains), np.std(gains, ddof=1) / np.sqrt(24)] == pytest.approx([0.004, 0.001], abs=5e-4)
 
 
 def test_the_gap_does_not_tell_who_gains():
@@ -173,23 +191,29 @@ def test_weight_decay_does_as_well():
 
 def test_after_three_times_the_steps_both_have_gone_up():
     given = digits.task(250, 5, 0, wrong=0.2)
-    off, on = (
-        digits.fit(given, (64, 64, 10), p, steps=1200, seed=0, batch=25, every=400).measures["error"].mean(0)
-        for p in (0.0, 0.5)
-    )
+    trained = [digits.fit(given, (64, 64, 10), p, steps=1200, seed=0, batch=25, every=400) for p in (0.0, 0.5)]
+    off, on = (each.measures["error"].mean(0) for each in trained)
+    assert [learned(given, each.parameters) for each in trained] == pytest.approx([0.98, 0.62], abs=0.005)
     assert [off[1], on[1]] == pytest.approx([0.162, 0.115], abs=0.002)
     assert [off[-1], on[-1]] == pytest.approx([0.206, 0.134], abs=0.002)
 
 
-def test_one_pass_and_the_mean_over_masks_with_two_hidden_layers():
+@pytest.mark.parametrize(
+    ("steps", "masks", "errors", "losses"),
+    [(150, 100, [0.123, 0.128], [0.54, 0.78]), (4000, 40, [0.061, 0.061], [0.32, 0.24])],
+)
+def test_one_pass_and_the_mean_over_masks_with_two_hidden_layers(steps, masks, errors, losses):
     given, generators = digits.task(250, 4, 0), digits.own_generators(4, 0, 9)
-    params = digits.fit(given, (64, 64, 64, 10), 0.5, steps=150, seed=0, batch=25).parameters
+    params = digits.fit(given, (64, 64, 64, 10), 0.5, steps=steps, seed=0, batch=25).parameters
     x, labels, total = given.test_inputs, given.test_labels, 0
-    for _ in range(100):
+    for _ in range(masks):
         factors = [digits.multipliers((len(x), 64), generators, 0.5) for _ in range(2)]
         total = total + objective.softmax(digits.run(params, x, factors).logits)
-    errors = [digits.error(params, x, labels).mean(), (total.argmax(-1) != labels).mean()]
-    assert errors == pytest.approx([0.123, 0.128], abs=0.002)
+    assert [digits.error(params, x, labels).mean(), (total.argmax(-1) != labels).mean()] == pytest.approx(
+        errors, abs=0.002
+    )
+    right = total[:, np.arange(len(x)), labels] / masks
+    assert [digits.loss(params, x, labels).mean(), -np.log(right).mean()] == pytest.approx(losses, abs=0.006)
 
 
 def test_passes_over_few_images_decide():
@@ -220,10 +244,30 @@ def test_the_parts_of_the_units():
     assert numbers("removed").lorenz[:, :, -1] == pytest.approx(1)
 
 
+def changes_of_removals(units: int, p: float, wrong: float = 0.0, **settings) -> np.ndarray:
+    given = digits.task(250, 5, 0, wrong=wrong)
+    params = digits.fit(given, (64, units, 10), p, seed=0, batch=25, **settings).parameters
+    return digits.single_removals(params, given.test_inputs, given.test_labels)
+
+
+@pytest.mark.parametrize(
+    ("units", "settings", "off", "on"),
+    [
+        (64, {"steps": 10}, 0.43, 0.37),
+        (64, {"steps": 400, "rate": 0.3}, 0.57, 0.35),
+        (64, {"steps": 400, "wrong": 0.2}, 0.46, 0.29),
+        (16, {"steps": 400}, 0.39, 0.27),
+    ],
+)
+def test_units_are_more_alike_with_dropout_elsewhere_too(units, settings, off, on):
+    parts = (digits.parts_of_change(changes_of_removals(units, p, **settings)) for p in (0.0, 0.5))
+    tenth = [np.median(each[:, round(units / 10) - 1]) for each in parts]
+    assert tenth == pytest.approx([off, on], abs=0.006)
+
+
 def test_single_units_hardly_matter_after_dropout():
-    given = digits.task(250, 5, 0)
-    params = digits.fit(given, (64, 64, 10), 0.5, steps=2000, seed=0, batch=25).parameters
-    changes = digits.single_removals(params, given.test_inputs, given.test_labels)
+    assert np.abs(changes_of_removals(64, 0.0, steps=2000)).mean() == pytest.approx(0.0173, abs=5e-4)
+    changes = changes_of_removals(64, 0.5, steps=2000)
     assert np.abs(changes).mean() == pytest.approx(0.0034, abs=5e-4)
     assert (changes < 0).mean() == pytest.approx(0.42, abs=0.01)
 
@@ -273,6 +317,9 @@ def test_where_dropout_stands_beside_batch_norm(steps, one_number, errors):
     )
     wrong = [(each.argmax(-1) != given.test_labels).mean() for each in (kept, anew)]
     assert abs(wrong[0] - wrong[1]) < 0.01
+    hidden = shift.run(params, given.inputs, "before", None).inputs[1]
+    own = hidden.var(-2) / (hidden.var(-2) + np.square(hidden).mean(-2))  # dropped, with no layer between
+    assert np.nanmean(np.sqrt(own)) == pytest.approx(0.64, abs=0.006)
     assert (np.abs(kept) < np.abs(anew)).mean() == pytest.approx(0.93, abs=0.005)
     factor = (kept * anew).sum((-2, -1), keepdims=True) / np.square(anew).sum((-2, -1), keepdims=True)
     scaled, right = (objective.cross_entropy(each, given.test_labels) for each in (anew * factor, anew))
@@ -283,8 +330,12 @@ def test_where_dropout_stands_beside_batch_norm(steps, one_number, errors):
         for draws in (1, 0)
     )
     np.testing.assert_allclose(on[1].variance, off[1].variance, rtol=1e-5)
-    after = (shift.predict(params, given.test_inputs, on).argmax(-1) != given.test_labels).mean()
+    logits = shift.predict(params, given.test_inputs, on)
+    after = (logits.argmax(-1) != given.test_labels).mean()
     assert [wrong[0], after] == pytest.approx(errors, abs=0.005)
+    losses = [objective.cross_entropy(each, given.test_labels).mean() for each in (logits, kept, anew)]
+    if steps == 100:
+        assert losses == pytest.approx([0.38, 0.58, 0.44], abs=0.006)
 
 
 # --- uncertainty
@@ -308,6 +359,22 @@ def test_unseen_classes():
     assert (team > masks).sum() == 2
     plain, off, masks, _, team = figures.unseen_classes((8, 9), 0.5, 400, 5, 0)[1]
     assert team < min(plain, off) < max(plain, off) < masks
+
+
+@pytest.mark.parametrize(("split", "better"), [(1, 3), (2, 2)])
+def test_unseen_classes_in_other_splits(split, better):
+    for pair in figures.PAIRS:
+        (_, off, masks, _, team), losses = figures.unseen_classes(pair, 0.5, 400, 20, split)
+        assert abs(masks - off) < 0.01
+        assert max(losses) == losses[2]
+        better -= team > masks
+    assert better == 0
+
+
+def test_after_ten_times_the_steps_the_mean_over_masks_has_the_better_likelihood():
+    plain, off, masks, _, team = figures.unseen_classes((8, 9), 0.5, 4000, 20, 0)[1]
+    assert [off, masks, team] == pytest.approx([0.148, 0.129, 0.129], abs=0.003)
+    assert masks < plain
 
 
 def test_the_area_is_the_chance_of_a_right_order():

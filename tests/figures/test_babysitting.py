@@ -139,6 +139,26 @@ def test_tanh_does_not_stand_still_at_a_high_rate() -> None:
     assert losses[..., :10].max((1, 2)).min() > 12
 
 
+def test_gelu_and_silu_stand_still_where_relu_does_and_a_layer_of_tanh_does_not() -> None:
+    rates, ends, late = np.array([3.0, 10.0, 100.0]), {}, {}
+    for activation in ("relu", "gelu", "silu", "tanh"):
+        losses, found = ratios.watched((*ratios.SETTINGS[0][:-1], activation), rates, 200, 3)
+        ends[activation] = np.median(losses[..., -40:].mean(-1), axis=-1)
+        late[activation] = found[..., -20:, :].max()
+        assert losses[..., :10].max((1, 2)).min() > 12
+    for activation in ("gelu", "silu"):
+        np.testing.assert_allclose(ends[activation], ends["relu"], rtol=0.03)
+        assert late[activation] < 0.035
+    assert ends["tanh"].round().tolist() == [68, 239, 2341]
+
+
+def test_near_the_best_rate_some_starts_stand_still() -> None:
+    losses, _ = ratios.watched(ratios.SETTINGS[0], np.array([0.75, 1.0]), 1000, 12)
+    below, at_one = losses[..., -200:].mean(-1)
+    assert below.max() < 0.0025
+    assert (at_one > 1.9).sum() == 3
+
+
 @pytest.mark.parametrize("rate", [0.0005, 0.002])
 def test_half_and_double_the_rate_show_the_same(rate: float) -> None:
     _steps, loss, right = figures._watched(
@@ -163,7 +183,37 @@ def test_little_decay_changes_nothing_and_much_leaves_no_rate() -> None:
     assert most.min() > 2
 
 
+def test_at_the_rate_1_the_penalty_meets_luck() -> None:
+    losses = figures.penalized_losses(np.array([1.0]), np.array([0, 1e-4, 1e-3, 1e-2]), 200, 12, 0)
+    assert (losses[..., -40:].mean(-1) < 1.2).sum((1, 2)).tolist() == [9, 10, 10, 4]
+
+
 # --- ratios
+
+
+def test_the_ratio_falls_no_further_than_the_gradient() -> None:
+    x, y, *_ = figures.digits(1000)
+    generator = np.random.default_rng(0)
+    targets = np.where(generator.random(1000) < 0.2, generator.integers(0, 10, 1000), y)
+    parameters, found = figures.network.initialize((64, 8, 10), generator, dtype=np.float32), []
+    for _ in range(6000):
+        rows = generator.choice(1000, 32, replace=False)
+        _loss, grads = figures.network.loss_and_gradient(parameters, x[rows], targets[rows])
+        updates = {name: -0.1 * value for name, value in grads.items()}
+        own = babysitting.update_ratios(parameters, updates)
+        found.append(max(own["0.weight"], own["2.weight"]))
+        parameters = {name: value + updates[name] for name, value in parameters.items()}
+    assert [np.median(found[last - 100 : last]) for last in (200, 6000)] == pytest.approx([0.025, 0.011], abs=5e-4)
+
+
+def test_in_a_longer_training_tanh_begins_higher() -> None:
+    rates = 10.0 ** np.array([-0.375, -0.25, -0.125])
+    losses, found = ratios.watched(ratios.SETTINGS[2], rates, 1000, 3)
+    ends = np.median(losses[..., -200:].mean(-1), axis=-1)
+    early = np.median(found[:, :, :10].max(-1), axis=(1, 2))
+    assert ends.argmin() == 1
+    assert early == pytest.approx([0.123, 0.221, 0.374], abs=0.002)
+    assert ends[2] < 1.5 * ends[1]
 
 
 def test_the_best_rates_begin_with_a_ratio_of_about_a_tenth() -> None:

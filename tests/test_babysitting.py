@@ -458,3 +458,9 @@ def test_first_loss_is_near_chance_within_a_tenth():
 def test_alarms_come_twice_as_often_where_the_noise_changes_tenfold(last, low, high):
     values = np.random.default_rng(0).normal(size=(100_000, 8)) * np.geomspace(1, last, 8)
     assert low < np.mean(babysitting.rise_probability(values) <= 0.001) < high
+
+
+def test_alarms_come_five_times_as_often_where_skewed_noise_shrinks_tenfold():
+    values = np.random.default_rng(0).gamma(5, size=(50_000, 8)) - 5  # means of five skewed losses
+    alarms = babysitting.rise_probability(values * np.geomspace(1, 0.1, 8)) <= 0.001
+    assert 0.0045 < np.mean(alarms) < 0.006

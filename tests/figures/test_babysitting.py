@@ -106,6 +106,44 @@ def test_the_right_branch_stays() -> None:
     assert shown.long[0, 5] < 0.001 < 2 < shown.long[2, 5]
 
 
+def trained_on(loss: str, rate: float, seed: int, steps: int) -> bool:
+    """Train in float32 on the logarithm of probabilities or on logits; tell whether all losses are finite."""
+    x, y, *_ = figures.digits(500)
+    generator = np.random.default_rng(seed)
+    w1, w2 = (
+        (generator.standard_normal((rows, columns)) * np.sqrt(2 / columns)).astype(np.float32)
+        for rows, columns in ((50, 64), (10, 50))
+    )
+    b1, b2 = np.zeros(50, np.float32), np.zeros(10, np.float32)
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            batch = generator.choice(500, 32, replace=False)
+            one_hot = np.eye(10, dtype=np.float32)[y[batch]]
+            h = np.maximum(x[batch] @ w1.T + b1, 0)
+            z = h @ w2.T + b2
+            p = np.exp(z - z.max(1, keepdims=True))
+            p /= p.sum(1, keepdims=True)
+            delta = (p - one_hot) / 32
+            if loss == "probabilities":  # the derivative of -ln p, then that of the softmax
+                back = np.where(one_hot > 0, -one_hot / p, 0)
+                delta = p * (back - (back * p).sum(1, keepdims=True)) / 32
+            if not np.isfinite(delta).all():
+                return False
+            through = (delta @ w2) * (h > 0)
+            w2 -= np.float32(rate) * (delta.T @ h)
+            b2 -= np.float32(rate) * delta.sum(0)
+            w1 -= np.float32(rate) * (through.T @ x[batch])
+            b1 -= np.float32(rate) * through.sum(0)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("loss", "rate", "finite"), [("probabilities", 3, 1), ("probabilities", 0.03, 3), ("logits", 3, 3)]
+)
+def test_a_logarithm_of_probabilities_breaks_under_long_steps(loss, rate, finite) -> None:
+    assert sum(trained_on(loss, rate, seed, 300) for seed in range(3)) == finite
+
+
 # --- accuracy beside loss
 
 

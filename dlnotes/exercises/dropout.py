@@ -147,42 +147,50 @@ def check_shift_factor(shift_factor: Callable[[float, np.ndarray, np.ndarray, fl
     for variance, p in ((2.0, 0.2), (0.8, 0.5), (1.0, 0.0)):  # 0.2 first: at 0.5 the factor p / (1 - p) is 1
         call = f"shift_factor({variance}, w, mean_squares, {p})"
         given = answers.number(call, shift_factor(variance, w.copy(), squares.copy(), p))
-        noise = float((w * w * squares).sum())
-        added = p / (1 - p) * noise
-        wanted = math.sqrt(variance / (variance + added))
-        hints = [
-            (1 / wanted, "Upside down: batch norm divides by the larger deviation, that of training"),
-            (wanted**2, "A root is missing: batch norm divides by the deviation"),
-            (
-                math.sqrt(1 - p),
-                "That is for units of mean 0 right before the batch norm; here weights lie between",
-            ),
-            (math.sqrt(variance / (variance + noise)), "The factor p / (1 - p) is missing"),
-            (math.sqrt(variance / (variance + p * noise)), "The factor is p / (1 - p), not p"),
-            (math.sqrt(variance / (variance + added / 2)), "The whole variance of the masks is added, not half of it"),
-            (
-                math.sqrt(variance / (variance + p / (1 - p) * float((w * w * squares**2).sum()))),
-                "The units are given by their mean squares already; only the weights are to be squared",
-            ),
-            (math.sqrt(variance / (variance + p / (1 - p) * float((w * w).sum()))), "The mean squares are missing"),
-            (
-                math.sqrt(variance / (variance + p / (1 - p) * float((w @ np.sqrt(squares)) ** 2))),
-                "Masks are independent: the squares of the terms add up",
-            ),
-            (
-                math.sqrt(variance / (variance + p / (1 - p) * float((w * squares).sum()))),
-                "The weights are to be squared",
-            ),
-            (math.sqrt(variance / (variance + added / 3)), "The terms of the units add up; no mean is taken over them"),
-            (math.sqrt(variance / (variance + noise / (1 - p))), "The masks add p / (1 - p), not 1 / (1 - p)"),
-            ((variance + added) / variance, "Upside down, and a root is missing"),
-            (math.sqrt(added / (variance + added)), "That is the part that the masks add; what is left is asked for"),
-            (math.sqrt(variance), "That is the deviation before it is divided by the one that was kept"),
-        ]
-        if p:
-            upside_down = variance + (1 - p) / p * noise
-            hints.append((math.sqrt(variance / upside_down), "The factor is p / (1 - p), not (1 - p) / p"))
+        wanted, hints = _shift_factor_and_slips(variance, w, squares, p)
         if not _near(given, wanted):
             hint = next((f". {words}" for slip, words in hints if p and _near(given, slip)), "")
             raise AssertionError(f"{call} is {given:.6g}, not {wanted:.6g}{hint}")
     answers.right("three units, one of them without dropout before it")
+
+
+def _shift_factor_and_slips(
+    variance: float, w: np.ndarray, squares: np.ndarray, p: float
+) -> tuple[float, list[tuple[float, str]]]:
+    """Give the right factor, and what likely slips give in its place, with their hints."""
+    noise = float((w * w * squares).sum())
+    added = p / (1 - p) * noise
+    wanted = math.sqrt(variance / (variance + added))
+    hints = [
+        (1 / wanted, "Upside down: batch norm divides by the larger deviation, that of training"),
+        (wanted**2, "A root is missing: batch norm divides by the deviation"),
+        (
+            math.sqrt(1 - p),
+            "That is for units of mean 0 right before the batch norm; here weights lie between",
+        ),
+        (math.sqrt(variance / (variance + noise)), "The factor p / (1 - p) is missing"),
+        (math.sqrt(variance / (variance + p * noise)), "The factor is p / (1 - p), not p"),
+        (math.sqrt(variance / (variance + added / 2)), "The whole variance of the masks is added, not half of it"),
+        (
+            math.sqrt(variance / (variance + p / (1 - p) * float((w * w * squares**2).sum()))),
+            "The units are given by their mean squares already; only the weights are to be squared",
+        ),
+        (math.sqrt(variance / (variance + p / (1 - p) * float((w * w).sum()))), "The mean squares are missing"),
+        (
+            math.sqrt(variance / (variance + p / (1 - p) * float((w @ np.sqrt(squares)) ** 2))),
+            "Masks are independent: the squares of the terms add up",
+        ),
+        (
+            math.sqrt(variance / (variance + p / (1 - p) * float((w * squares).sum()))),
+            "The weights are to be squared",
+        ),
+        (math.sqrt(variance / (variance + added / 3)), "The terms of the units add up; no mean is taken over them"),
+        (math.sqrt(variance / (variance + noise / (1 - p))), "The masks add p / (1 - p), not 1 / (1 - p)"),
+        ((variance + added) / variance, "Upside down, and a root is missing"),
+        (math.sqrt(added / (variance + added)), "That is the part that the masks add; what is left is asked for"),
+        (math.sqrt(variance), "That is the deviation before it is divided by the one that was kept"),
+    ]
+    if p:
+        upside_down = variance + (1 - p) / p * noise
+        hints.append((math.sqrt(variance / upside_down), "The factor is p / (1 - p), not (1 - p) / p"))
+    return wanted, hints

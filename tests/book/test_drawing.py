@@ -146,8 +146,9 @@ def test_what_is_changed_while_figures_are_drawn_is_drawn_again(book: Layout) ->
     change = """from pathlib import Path
 
     path = Path(__file__)
-    path.write_text(path.read_text().replace("height=20" + "0", "height=210"))
+    path.write_text(path.read_text().replace("height=20" + "0", "height=  210"))
     return Curve("""
+    # Of another length: Python tells a changed module by its size and the second of the change.
     edit(book, "return Curve(", change)
     assert draw(book)["curve"] == (True, True)
     assert draw(book)["curve"] == (False, True)

@@ -66,10 +66,12 @@ def test_no_array(given, words):
 
 def test_a_pair():
     assert answers.pair("f(1)", [1, "a"]) == (1, "a")
+    assert answers.pair("f(1)", np.array([1.0, 2.0])) == (1.0, 2.0)
     for given, words in (
         (None, "returns nothing yet"),
         ((1,), r"must be a pair, got \(1,\)"),
         ("ab", "must be a pair"),
+        (np.ones(3), "must be a pair"),
     ):
         with pytest.raises(AssertionError, match=words):
             answers.pair("f(1)", given)

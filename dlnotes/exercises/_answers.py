@@ -47,14 +47,15 @@ def array(call: str, given: object, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def pair(call: str, given: object) -> tuple[object, object]:
-    """Give back the two things that the reader's function gave, and refuse anything else."""
+    """Give back the two things that the reader's function gave, also as an array of two; refuse anything else."""
     there = given is not None and given is not ...
     if not there:
         raise AssertionError(f"{call} returns nothing yet")
-    two = isinstance(given, (tuple, list)) and len(given) == 2
+    parts = list(given) if getattr(given, "ndim", 0) else given  # an array of NumPy or PyTorch
+    two = isinstance(parts, (tuple, list)) and len(parts) == 2
     if not two:
         raise AssertionError(f"{call} must be a pair, got {given!r}")
-    return given[0], given[1]
+    return parts[0], parts[1]
 
 
 def right(what: str) -> None:

@@ -20,6 +20,13 @@ def _hint(given: float, slips: tuple[tuple[float, str], ...]) -> str:
     return next((f". {words}" for slip, words in slips if _near(given, slip)), "")
 
 
+def _outside(share: float) -> str:
+    """Say what a step of decay does that takes no share between 0 and 1."""
+    if share >= 1:
+        return f". Each step takes {share:.4g} times the weight, all of it or more: rate times decay must be below 1"
+    return ". A decay is positive, or the weights grow" if share <= 0 else ""
+
+
 def check_proximal_step(proximal_step: Callable[[np.ndarray, float], np.ndarray]) -> None:
     """Check a function that takes the proximal step of L1.
 
@@ -97,8 +104,7 @@ def check_library_strengths(library_strengths: Callable[[float, int], tuple[floa
     """
     for strength, rows in ((0.1, 442), (3.0, 20)):
         call = f"library_strengths({strength}, {rows})"
-        given = library_strengths(strength, rows)
-        given = answers.pair(call, given.tolist() if isinstance(given, np.ndarray) else given)
+        given = answers.pair(call, library_strengths(strength, rows))
         ridge, lasso = (answers.number(f"a part of {call}", one) for one in given)
         if _near(ridge, strength) and _near(lasso, rows * strength):
             raise AssertionError(f"{call} has the two in the other order: first that of Ridge")
@@ -139,7 +145,7 @@ def check_decay_for_run(decay_for_run: Callable[[float, int, float], float]) -> 
     Raises:
         AssertionError: if a decay is wrong.
     """
-    for rate, steps, left in ((0.01, 20, 0.5), (0.001, 2000, 0.1), (0.1, 5, 0.9)):
+    for rate, steps, left in ((0.01, 20, 0.4), (0.001, 2000, 0.1), (0.1, 5, 0.9)):
         call = f"decay_for_run({rate}, {steps}, {left})"
         given = answers.number(call, decay_for_run(rate, steps, left))
         wanted = (1 - left ** (1 / steps)) / rate
@@ -150,10 +156,12 @@ def check_decay_for_run(decay_for_run: Callable[[float, int, float], float]) -> 
             ((1 - left) / rate, "That is for one step"),
             (wanted * rate, "This is rate times decay; divide by the rate"),
             ((1 - (1 - left) ** (1 / steps)) / rate, "The share is what is left, not what is gone"),
+            (-math.log1p(-left) / (rate * steps), "The share is what is left, not what is gone"),
         )
         with np.errstate(over="ignore"):
             kept = float(np.float_power(1 - rate * given, steps))
         # The share is compared, not the decay: in float32 1 - left^(1 / steps) has fewer digits than what it leaves.
         if not math.isclose(kept, left, rel_tol=1e-4) or not 0 < rate * given < 1:
-            raise AssertionError(f"{call} is {given:.6g}, which leaves {kept:.4g}{_hint(given, slips)}")
+            hint = _hint(given, slips) or _outside(rate * given)
+            raise AssertionError(f"{call} is {given:.6g}, which leaves {kept:.4g}{hint}")
     answers.right("three runs")

@@ -46,6 +46,12 @@ def test_right_answers(check, answer, capsys):
     assert capsys.readouterr().out.startswith("Right: ")
 
 
+def test_a_tensor_may_stand_for_a_pair(capsys):
+    torch = pytest.importorskip("torch")
+    exercises.check_library_strengths(lambda strength, n: torch.tensor([n * strength, strength]))
+    assert capsys.readouterr().out.startswith("Right: ")
+
+
 @pytest.mark.parametrize(
     ("check", "answer", "words"),
     [
@@ -84,7 +90,9 @@ def test_right_answers(check, answer, capsys):
         (exercises.check_decay_for_run, lambda rate, steps, left: (1 - left) / (rate * steps), "powers, no sum"),
         (exercises.check_decay_for_run, lambda rate, steps, left: 1 - left ** (1 / steps), "divide by the rate"),
         (exercises.check_decay_for_run, lambda rate, steps, left: (1 - left) / rate, "for one step"),
-        (exercises.check_decay_for_run, lambda rate, steps, left: (1 + left ** (1 / steps)) / rate, "leaves"),
+        (exercises.check_decay_for_run, lambda rate, steps, left: (1 + left ** (1 / steps)) / rate, "must be below 1"),
+        (exercises.check_decay_for_run, lambda rate, steps, left: -1.0, "A decay is positive"),
+        (exercises.check_decay_for_run, lambda rate, steps, left: -math.log(1 - left) / (rate * steps), "not what is"),
         (exercises.check_decay_for_run, lambda rate, steps, left: 1e300, "leaves inf"),
     ],
 )

@@ -71,7 +71,7 @@ def draw_by_hand(numbers: ByHand, paper: Paper) -> Figure:
     own = [colors[0] if name == ACTIVATION else paper.muted for name in SHOWN]
     paper.guide(back.hlines(numbers.rows, np.minimum(numbers.left, 1), np.maximum(numbers.left, 1), own, linewidth=9))
     paper.line(back, numbers, "rows", x="left", color=paper.ink, marker="|", markersize=10, linestyle="none")
-    back.axvline(1, color=paper.ink, linewidth=1, linestyle=paper.dashes[1])
+    paper.guide(back.axvline(1, color=paper.ink, linewidth=1, linestyle=paper.dashes[1]))
     back.set(
         xscale="log", xlim=(SMALLEST, 100), xlabel="all units at z = 2", title=f"A gradient of 1 after {UNITS} slopes"
     )

@@ -76,9 +76,8 @@ def one_after_another(stored: dict, folder: Path) -> dict:
 def chapters(request, tmp_path_factory):
     """Give the notebooks of the chapters that are tested, as stored and as run; pictures are left unpainted."""
     pytest.importorskip("torch")
-    items = (
-        item for item in request.session.items if "chapters" in getattr(item, "fixturenames", ())
-    )  # blocks have none
+    # A block of a page is an item without fixtures.
+    items = (item for item in request.session.items if "chapters" in getattr(item, "fixturenames", ()))
     chosen = [item.callspec.params["stem"] for item in items]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "png", lambda *_: b"")

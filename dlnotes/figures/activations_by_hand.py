@@ -68,6 +68,7 @@ def draw_by_hand(numbers: ByHand, paper: Paper) -> Figure:
         paper.line(curve, numbers, one, x="point", color=color, marker="o", markersize=7, linestyle="none")
         paper.label(curve, -LIMIT, height, one, dx=8, color=color)
     curve.set(xlim=(-LIMIT, LIMIT), ylim=(-2, 4.3), xlabel="pre-activation z", title="Value and slope of the sigmoid")
+    curve.set_yticks(range(-1, 5))  # the lowest would meet the leftmost of the other axis
     own = [colors[0] if name == ACTIVATION else paper.muted for name in SHOWN]
     paper.guide(back.hlines(numbers.rows, np.minimum(numbers.left, 1), np.maximum(numbers.left, 1), own, linewidth=9))
     paper.line(back, numbers, "rows", x="left", color=paper.ink, marker="|", markersize=10, linestyle="none")

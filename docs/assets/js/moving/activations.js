@@ -50,8 +50,8 @@ function show({ activation, z, units }, [curve, back]) {
     draw("circle", { cx: curve.x(z), cy: curve.y(value(activation, z)), r: 6.5, class: "moving__point blue" }),
   );
   const bars = NAMES.map((name, at) => {
-    const size = Math.max(LEFT[0], Math.abs(left(name, z, units)));
-    const [from, to] = [back.x(Math.min(1, size)), back.x(Math.max(1, size))];
+    const shown = Math.max(LEFT[0], Math.abs(left(name, z, units)));
+    const [from, to] = [back.x(Math.min(1, shown)), back.x(Math.max(1, shown))];
     return draw("rect", { x: from, y: back.y(at) - 8, width: Math.max(to - from, 1.5), height: 16, class: `moving__bar ${name === activation ? "blue" : ""}` });
   });
   back.front.replaceChildren(...bars);
